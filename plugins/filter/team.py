@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters over a team's declaration; the rules are in module_utils/_declaration.py. Each has its documentation in a file beside this one."""
+
+from __future__ import annotations
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _supervised
+
+
+class FilterModule:
+    """What playbooks and roles derive from a declaration."""
+
+    def filters(self) -> dict:
+        return {
+            "team_paths": _declaration.paths,
+            "team_services": _declaration.services,
+            "team_gateway": _declaration.gateway,
+            "team_registry": _declaration.registry,
+            "team_manifest": _declaration.manifest,
+            "supervised_programs": _supervised.programs,
+        }

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""Every mistake in a team's declaration at once, each with its place and the next step. Pure: plain data in, a list out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
+
+TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
+HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*|\[?[0-9A-Fa-f:]+\]?")
+EMAIL = re.compile(r"[^@\s,;:\"<>]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
+
+#: Every variable of the collection's public interface.
+VARIABLES = {
+    "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
+    "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
+    "mcp_gateway_version",
+}  # fmt: skip
+ENVIRONMENT_KEYS = {"name", "postgres", "mongodb", "members"}
+DATABASE_KEYS = {
+    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "service_port"},
+    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "service_port"},
+}
+SECRET_WORDS = re.compile(r"pass(word|wd)?$|secret|connection_string|token|^(user|username|login|dsn|uri|url)$", re.IGNORECASE)
+RUNTIMES = ("supervisor",)
+WRAPPERS = ("translate",)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it is (a variable's path, or ``file:line``), what is wrong, what to do next."""
+
+    place: str
+    message: str
+    next_step: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}. Next: {self.next_step}."
+
+
+def problems(variables: dict[str, Any]) -> list[Problem]:
+    """All mistakes in the ``mcp_*`` variables of one host, in the order of the declaration."""
+    found = [*_unknown(variables, VARIABLES, "")]
+    found += _team(variables)
+    found += _choice(variables, "mcp_runtime", RUNTIMES)
+    found += _choice(variables, "mcp_wrapper", WRAPPERS)
+    found += _gateway(variables)
+    environments = variables.get("mcp_environments")
+    if not isinstance(environments, list) or not environments:
+        found.append(Problem("mcp_environments", "must be a list with at least one environment", "declare - name: dev with a postgres: or mongodb: below it"))
+        return found
+    for index, environment in enumerate(environments):
+        found += _environment(f"mcp_environments[{index}]", environment)
+    if not found:
+        found += _across(variables)
+    return found
+
+
+def _unknown(given: dict[str, Any], known: set[str], place: str) -> list[Problem]:
+    found = []
+    for name in given:
+        if name in known:
+            continue
+        where = f"{place}.{name}" if place else name
+        if place and SECRET_WORDS.search(str(name)):
+            found.append(Problem(where, "a login does not belong into plain variables", "put the connection string into the team's encrypted .env"))
+            continue
+        near = difflib.get_close_matches(str(name), known, n=1)
+        step = f"did you mean {near[0]}?" if near else f"use one of {', '.join(sorted(known))}"
+        found.append(Problem(where, "is not a known name", step.rstrip("?") + (" (rename it)" if near else "")))
+    return found
+
+
+def _team(variables: dict[str, Any]) -> list[Problem]:
+    team = variables.get("mcp_team")
+    if not isinstance(team, str) or not TEAM.fullmatch(team):
+        return [Problem("mcp_team", "must be a name of lower-case letters, digits and _ that starts with a letter, at most 30", "set mcp_team: team_a")]
+    return []
+
+
+def _choice(variables: dict[str, Any], name: str, allowed: tuple[str, ...]) -> list[Problem]:
+    if variables.get(name, allowed[0]) not in allowed:
+        return [Problem(name, f"'{variables[name]}' is not available", f"use {' or '.join(allowed)}")]
+    return []
+
+
+def _gateway(variables: dict[str, Any]) -> list[Problem]:
+    found = []
+    if "mcp_gateway_port" in variables and not _is_port(variables["mcp_gateway_port"]):
+        found.append(_bad_port("mcp_gateway_port", variables["mcp_gateway_port"]))
+    email = variables.get("mcp_gateway_admin_email")
+    if email is not None and not (isinstance(email, str) and EMAIL.fullmatch(email)):
+        found.append(Problem("mcp_gateway_admin_email", "is not an e-mail address", "use a form like mcp-admin@example.com"))
+    settings = variables.get("mcp_gateway_settings") or {}
+    if not isinstance(settings, dict):
+        return [*found, Problem("mcp_gateway_settings", "must be a mapping of NAME: value", "write LOG_LEVEL: INFO below it")]
+    ours = (set(declaration_rules.GATEWAY_SETTINGS) | {"PORT", "APP_DOMAIN", "DATABASE_URL", "PLATFORM_ADMIN_EMAIL"}) - declaration_rules.OVERRIDABLE
+    for name, value in settings.items():
+        place = f"mcp_gateway_settings.{name}"
+        if name in ours:
+            found.append(
+                Problem(place, "is set by the collection itself, other parts depend on it", "remove it, or use the variable that docs/architecture.md names")
+            )
+        elif name in declaration_rules.OWN_SECRETS or re.search(r"PASSWORD|SECRET|TOKEN$|_KEY$", str(name)):
+            found.append(Problem(place, "is a secret", "put it into the team's encrypted .env"))
+        elif not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(name)):
+            found.append(Problem(place, "is not the name of a setting", "use upper-case letters, digits and _"))
+        elif isinstance(value, (dict, list)) or "\n" in str(value) or "\0" in str(value):
+            found.append(Problem(place, "must be one line of text, a number or a boolean", "write lists as JSON text in single quotes"))
+        elif name == "LOG_LEVEL" and str(value).upper() == "DEBUG":
+            found.append(Problem(place, "DEBUG makes the gateway log secrets and results", "use INFO at most"))
+    return found
+
+
+def _environment(place: str, environment: Any) -> list[Problem]:
+    if not isinstance(environment, dict):
+        return [Problem(place, "must be a mapping", "write - name: dev")]
+    found = _unknown(environment, ENVIRONMENT_KEYS, place)
+    name = environment.get("name")
+    if not isinstance(name, str) or not ENVIRONMENT.fullmatch(name):
+        found.append(Problem(f"{place}.name", "must be lower-case letters and digits, at most 16, starting with a letter", "use a name like dev or prod"))
+    if not any(environment.get(engine) for engine in declaration_rules.ENGINES):
+        found.append(Problem(place, "has neither postgres nor mongodb", "declare at least one of them"))
+    for engine in declaration_rules.ENGINES:
+        if environment.get(engine) is not None:
+            found += _database(f"{place}.{engine}", environment[engine], engine)
+    members = environment.get("members", [])
+    if not isinstance(members, list):
+        return [*found, Problem(f"{place}.members", "must be a list of e-mail addresses", "write members: [alice@example.com]")]
+    for index, member in enumerate(members):
+        if not (isinstance(member, str) and EMAIL.fullmatch(member)):
+            found.append(Problem(f"{place}.members[{index}]", "is not an e-mail address", "use a form like alice@example.com"))
+    if len({str(member).lower() for member in members}) != len(members):
+        found.append(Problem(f"{place}.members", "names somebody twice", "remove the duplicate"))
+    return found
+
+
+def _database(place: str, database: Any, engine: str) -> list[Problem]:
+    if not isinstance(database, dict):
+        return [Problem(place, "must be a mapping", "give it host, database and ca")]
+    found = _unknown(database, DATABASE_KEYS[engine], place)
+    if not (isinstance(database.get("host"), str) and HOST.fullmatch(database["host"])):
+        found.append(Problem(f"{place}.host", "must be one host name or address", "use a form like db.team-a.internal"))
+    if not (isinstance(database.get("database"), str) and DATABASE.fullmatch(database["database"])):
+        found.append(Problem(f"{place}.database", "must be the name of one database", "name the database that this environment uses"))
+    if not (isinstance(database.get("ca"), str) and database["ca"]):
+        found.append(Problem(f"{place}.ca", "is missing: every connection is verified TLS", "name the PEM file of the database's CA on the control node"))
+    for key in ("port", "service_port"):
+        if key in database and not _is_port(database[key]):
+            found.append(_bad_port(f"{place}.{key}", database[key]))
+    if database.get("access", "read_only") not in ("read_only", "read_write"):
+        found.append(Problem(f"{place}.access", f"'{database['access']}' is not an access", "use read_only or read_write"))
+    if database.get("credential", "managed") not in ("managed", "unmanaged"):
+        found.append(Problem(f"{place}.credential", f"'{database['credential']}' is neither managed nor unmanaged", "use one of the two"))
+    if engine == "postgres" and database.get("sslmode", "verify-full") != "verify-full":
+        found.append(Problem(f"{place}.sslmode", f"'{database['sslmode']}' would accept another server than yours", "use verify-full with the right ca"))
+    if engine == "mongodb" and database.get("tls", True) is not True:
+        found.append(Problem(f"{place}.tls", "must be true", "switch TLS on at the database and name its ca"))
+    return found
+
+
+def _is_port(value: Any) -> bool:
+    return not isinstance(value, bool) and str(value).isdecimal() and 1 <= int(value) <= 65535
+
+
+def _bad_port(place: str, value: Any) -> Problem:
+    return Problem(place, f"'{value}' is not a port", "use a number from 1 to 65535")
+
+
+def _across(variables: dict[str, Any]) -> list[Problem]:
+    """What only shows when one looks at all environments together."""
+    found, names, databases, ports = [], {}, {}, {}
+    for index, environment in enumerate(variables["mcp_environments"]):
+        place = f"mcp_environments[{index}]"
+        if environment["name"] in names:
+            found.append(Problem(f"{place}.name", f"'{environment['name']}' is also the name of {names[environment['name']]}", "rename one of them"))
+        names.setdefault(environment["name"], place)
+    if found:  # what follows needs services with names of their own
+        return found
+    ports[int(variables.get("mcp_gateway_port") or declaration_rules.GATEWAY_PORT)] = "mcp_gateway_port"
+    for service in declaration_rules.services({**variables, "mcp_team": variables["mcp_team"]}):
+        target = service["database"]
+        where = (service["engine"], target["host"].lower(), target["port"], target["database"])
+        if where in databases:
+            found.append(
+                Problem(
+                    service["name"],
+                    f"uses the same database as {databases[where]}, so the environments are not apart",
+                    "give each environment its own database",
+                )
+            )
+        databases.setdefault(where, service["name"])
+        if service["port"] in ports:
+            found.append(
+                Problem(service["name"], f"would listen on port {service['port']}, as {ports[service['port']]} does", "set service_port of one of them")
+            )
+        ports.setdefault(service["port"], service["name"])
+    admin = str(variables.get("mcp_gateway_admin_email") or "").lower()
+    for index, environment in enumerate(variables["mcp_environments"]):
+        if admin and admin in [str(member).lower() for member in environment.get("members") or []]:
+            found.append(
+                Problem(
+                    f"mcp_environments[{index}].members",
+                    "names the gateway's administrator, whose token would open every environment",
+                    "use a person's own address",
+                )
+            )
+    return found

@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_env
+version_added: "0.1.0"
+short_description: Keep a host's own encrypted C(.env) in step with the team's
+description:
+  - Projects the operator's C(.env) of a team to what the services of one host need, in canonical form.
+  - Encrypts it with that host's own key and places both on the host.
+  - Runs as an action plugin. Plaintexts are compared on the control node, so unchanged content is no change although every encryption differs.
+  - The host's key is derived from the team's key and the host's name. A host's root can open its own projection and never the operator's file.
+author: the mcp.tenancy authors (@mcp-tenancy)
+options:
+  path:
+    description: Where the encrypted C(.env) lies on the host.
+    type: path
+    required: true
+  key_path:
+    description: Where the host's vault key lies on the host. Only the user that the task runs as may read it.
+    type: path
+    required: true
+  manifest:
+    description: How each service is started, as C(mcp.tenancy.team_manifest) gives it. Needed for RV(revisions).
+    type: dict
+  key:
+    description: Set by the action plugin.
+    type: str
+  content:
+    description: Set by the action plugin, the ciphertext to place.
+    type: str
+  write:
+    description: Set by the action plugin, C(true) when it means to write.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+    description: Predicts without changing anything.
+  diff_mode:
+    support: full
+    description: Shows names, never values.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Place the host's .env
+  mcp.tenancy.host_env:
+    path: /srv/mcp-tenancy/team_a/etc/.env
+    key_path: /srv/mcp-tenancy/team_a/etc/vault.key
+    manifest: "{{ manifest }}"
+"""
+
+RETURN = r"""
+changed_keys:
+  description: Names of the variables that differed.
+  returned: success
+  type: list
+  elements: str
+revisions:
+  description: A label for each service, of its definition and its secrets; a keyed digest that tells nothing about them.
+  returned: success
+  type: dict
+"""
+
+import os
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def read(path: str) -> bytes | None:
+    """The file's content, None when there is no file."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def is_private(path: str) -> bool:
+    """Whether only its owner, the one who runs this, may use the file."""
+    status = os.stat(path)
+    return status.st_mode & 0o7777 == 0o600 and status.st_uid == os.geteuid()
+
+
+def place(module: AnsibleModule, path: str, content: bytes) -> None:
+    """Replace the file by rename; 0600 from the first byte."""
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".env-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        os.unlink(temporary)
+        module.fail_json(msg=f"{path} cannot be written: {error.strerror}. Next: make room or correct the folder's owner, then run again.")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "key_path": {"type": "path", "required": True, "no_log": False},
+            "manifest": {"type": "dict"},
+            "key": {"type": "str", "no_log": True},
+            "content": {"type": "str", "no_log": True},
+            "write": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    path, key_path, key = module.params["path"], module.params["key_path"], module.params["key"]
+    if key is None:
+        module.fail_json(msg="mcp.tenancy.host_env runs through its action plugin only.")
+    wanted = {key_path: key.encode() + b"\n"}
+    if module.params["content"] is not None:
+        wanted[path] = module.params["content"].encode()
+    changed = [name for name, content in wanted.items() if read(name) != content or not is_private(name)]
+    present = read(path)
+    if present is not None and not is_private(path) and path not in changed:
+        wanted[path], changed = present, [*changed, path]
+    if module.params["write"] and not module.check_mode:
+        for name in changed:
+            place(module, name, wanted[name])
+    module.exit_json(changed=bool(changed), present=present is not None, ciphertext=(present or b"").decode("ascii", "replace"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: team_declaration
+version_added: "0.1.0"
+short_description: Check a team's declaration and its encrypted C(.env)
+description:
+  - Finds every mistake in the C(mcp_*) variables of a host and in the operator's C(.env), each with its
+    place and the next step, and fails with all of them at once.
+  - Runs on the control node only, connects to nothing and touches nothing.
+  - The declaration is read from the host's variables, so there are no options.
+author: the mcp.tenancy authors (@mcp-tenancy)
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Predicts without changing anything.
+  diff_mode:
+    support: full
+    description: Shows names, never values.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: "Check a team's declaration and its encrypted C(.env)"
+  mcp.tenancy.team_declaration:
+"""
+
+RETURN = r"""
+mistakes:
+  description: Every mistake found.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    host: {description: The host whose variables were read., type: str}
+    place: {description: Variable or file with line., type: str}
+    message: {description: What is wrong., type: str}
+    next_step: {description: What to do about it., type: str}
+"""
+
+# The work is done by the action plugin of the same name.

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""What our action plugins share: the declaration out of a host's variables, and the team's ``.env``."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration_check
+from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
+
+
+class TeamAction(ActionBase):
+    """An action that knows the team of the host that it runs for."""
+
+    def declaration(self, task_vars: dict) -> dict:
+        """The host's ``mcp_*`` variables, templated. Everything with the prefix, so that a mistyped name is seen."""
+        found = {}
+        for name in task_vars:
+            if not str(name).startswith("mcp_"):
+                continue
+            try:
+                found[name] = self._templar.template(task_vars[name])
+            except AnsibleError as error:
+                raise AnsibleError(f"{task_vars['inventory_hostname']}: {name} cannot be evaluated. Next: correct its template. {error.message}") from None
+        return found
+
+    def checked(self, task_vars: dict) -> tuple[dict, list[_declaration_check.Problem]]:
+        """The declaration and every mistake in it (CA files that are not there included)."""
+        declaration = self.declaration(task_vars)
+        problems = _declaration_check.problems(declaration)
+        for index, environment in enumerate(declaration["mcp_environments"] if not problems else []):
+            for engine in ("postgres", "mongodb"):
+                if environment.get(engine) and not os.path.isfile(self.control_path(environment[engine]["ca"], task_vars)):
+                    place = f"mcp_environments[{index}].{engine}.ca"
+                    problems.append(
+                        _declaration_check.Problem(place, f"there is no file {environment[engine]['ca']}", "put the PEM file of the database's CA there")
+                    )
+        return declaration, problems
+
+    def control_path(self, path: str, task_vars: dict) -> str:
+        """A path on the control node; a relative one starts at the inventory."""
+        return os.path.join(task_vars["inventory_dir"], os.path.expanduser(path))
+
+    def team_env(self, declaration: dict, task_vars: dict) -> TeamEnv:
+        """The operator's file."""
+        paths = [self.control_path(declaration[name], task_vars) for name in ("mcp_env_file", "mcp_vault_key_file")]
+        return TeamEnv(declaration["mcp_team"], *paths, vault_secrets=self._loader._vault.secrets)

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""The operator's file of a team: one ansible-vault-encrypted ``.env`` on the control node, vault id = team.
+
+Also what is derived from it for a host: the host's own key, the projection that its services need, the revision of each service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import string
+from pathlib import Path
+
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file, _private_file
+
+KEY_BYTES = 32
+HEADING = "Secrets of one team. Open it with: ansible-vault edit --vault-id TEAM@KEYFILE"
+
+
+class TeamEnvError(Exception):
+    """The operator's file cannot be used; ``problems`` says why, all of it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class TeamEnv:
+    """The operator's ``.env`` of one team.
+
+    ``vault_secrets`` are those of ``--vault-id``; the one whose id is the team's name wins over the key file.
+    """
+
+    def __init__(self, team: str, path: str, key_file: str, vault_secrets: list | None = None) -> None:
+        self.team, self.path, self.key_file = team, Path(path).expanduser(), Path(key_file).expanduser()
+        self._given = next((secret.bytes for name, secret in vault_secrets or [] if name == team), None)
+
+    def key(self) -> bytes:
+        """The team's vault key. Raises :class:`TeamEnvError` when there is none."""
+        if self._given is not None:
+            return self._given
+        try:
+            key = self.key_file.read_bytes().strip()
+        except OSError as error:
+            step = f"put the key there (0600), or run with --vault-id {self.team}@FILE"
+            raise TeamEnvError([Problem(str(self.key_file), f"the team's vault key cannot be read ({error.strerror})", step)]) from None
+        if len(key) < 16:
+            raise TeamEnvError([Problem(str(self.key_file), "is too short to be a vault key", "use 256 random bits: openssl rand -hex 32")])
+        if self.key_file.stat().st_mode & 0o077:
+            raise TeamEnvError([Problem(str(self.key_file), "others than its owner may read the vault key", f"chmod 600 {self.key_file}")])
+        return key
+
+    def create_key(self) -> None:
+        """Make the team's key once: 256 random bits."""
+        if not self.key_file.exists():
+            _private_file.write(self.key_file, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+
+    def read(self) -> dict[str, str]:
+        """The decrypted variables. Raises :class:`TeamEnvError`; nothing of the content is ever in it."""
+        edit = f"ansible-vault edit --vault-id {self.team}@{self.key_file} {self.path}"
+        try:
+            raw = self.path.read_bytes()
+        except OSError as error:
+            step = edit.replace(" edit ", " create ")
+            raise TeamEnvError([Problem(str(self.path), f"the team's .env cannot be read ({error.strerror})", f"make it: {step}")]) from None
+        if not is_encrypted(raw):
+            step = f"ansible-vault encrypt --vault-id {self.team}@{self.key_file} {self.path}; if it was ever committed, change what is in it"
+            raise TeamEnvError([Problem(str(self.path), "is not encrypted", step)])
+        try:
+            text = decrypt(raw, self.key(), self.team).decode()
+        except AnsibleError:
+            raise TeamEnvError(
+                [Problem(str(self.path), "cannot be decrypted with the team's key", f"check {self.key_file}, or pass --vault-id {self.team}@FILE")]
+            ) from None
+        except UnicodeDecodeError:
+            raise TeamEnvError([Problem(str(self.path), "is not UTF-8 text once decrypted", edit)]) from None
+        try:
+            return _dotenv_file.parse(text)
+        except _dotenv_file.DotenvError as error:
+            raise TeamEnvError([Problem(f"{self.path}:{line}", message, edit) for line, message in error.mistakes]) from None
+
+    def write(self, values: dict[str, str]) -> None:
+        """Replace the file, encrypted."""
+        _private_file.write(self.path, encrypt(_dotenv_file.render(values, HEADING).encode(), self.key(), self.team))
+
+
+def decrypt(raw: bytes, key: bytes, vault_id: str) -> bytes:
+    """ansible-vault's own format. Raises ``AnsibleError`` when the key is wrong or the text was changed."""
+    return VaultLib([(vault_id, VaultSecret(key))]).decrypt(raw)
+
+
+def encrypt(text: bytes, key: bytes, vault_id: str) -> bytes:
+    """ansible-vault's own format, header 1.2 with the vault id."""
+    secret = VaultSecret(key)
+    return VaultLib([(vault_id, secret)]).encrypt(text, secret, vault_id=vault_id)
+
+
+def generate(values: dict[str, str]) -> dict[str, str]:
+    """The secrets of our own that ``values`` lacks, freshly drawn; empty when there is nothing to do."""
+    return {name: _draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
+
+
+def _draw(size: int) -> str:
+    # The gateway wants several classes of characters in a password; the suffix makes sure of it and adds no claim to randomness.
+    return secrets.token_urlsafe(size) + "".join(secrets.choice(group) for group in (string.ascii_lowercase, string.ascii_uppercase, string.digits, "!#%+"))
+
+
+def problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
+    """Where the operator's file and the declaration do not fit together."""
+    found, services = [], _declaration.services(declaration)
+    accepted = {name for service in services for name in _names(service, declaration)}
+    known = accepted | set(_declaration.OWN_SECRETS)
+    for name in values:
+        if name not in known:
+            step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}"
+            found.append(Problem(f"{path}: {name}", "is not a variable that this declaration uses", step))
+    for service in services:
+        given = [name for name in _names(service, declaration) if name in values]
+        if len(given) != 1:
+            what = "is missing" if not given else "is given twice, under its own and under its bare name"
+            step = f"set it to {_connection_string.SCHEMES[service['engine']][0]}://USER:PASSWORD@{service['database']['host']}:{service['database']['port']}/{service['database']['database']}"
+            found.append(Problem(f"{path}: {service['credential']}", what, step))
+            continue
+        try:
+            connection = _connection_string.parse(values[given[0]], service["engine"])
+        except _connection_string.ConnectionStringError as error:
+            found.append(Problem(f"{path}: {given[0]}", str(error), "correct it with ansible-vault edit"))
+            continue
+        for difference in _connection_string.disagreements(connection, service["database"]):
+            found.append(Problem(f"{path}: {given[0]}", f"disagrees with {service['name']} about its {difference}", "correct the one that is wrong"))
+    return found
+
+
+def _names(service: dict, declaration: dict) -> list[str]:
+    """The names under which a credential may stand: its own, and the bare one of before where there is one environment."""
+    bare = f"{service['engine'].upper()}_CONNECTION_STRING"
+    return [service["credential"], bare] if len(declaration["mcp_environments"]) == 1 else [service["credential"]]
+
+
+def projection(values: dict[str, str], declaration: dict) -> dict[str, str]:
+    """What a host's services need, in canonical form, nothing else."""
+    wanted = {name: values[name] for name in _declaration.OWN_SECRETS}
+    for service in _declaration.services(declaration):
+        text = next(values[name] for name in _names(service, declaration) if name in values)
+        login, target = _connection_string.parse(text, service["engine"]), service["database"]
+        parameters = dict(target["parameters"])
+        if service["engine"] == "mongodb":
+            parameters["tlsCAFile"] = _declaration.ca_path(declaration, service)
+        wanted[service["credential"]] = _connection_string.render(
+            service["engine"], login.user, login.password, target["host"], target["port"], target["database"], parameters
+        )
+    return dict(sorted(wanted.items()))
+
+
+def host_key(team_key: bytes, host: str) -> bytes:
+    """The key of one host's ``.env``: derived, so that a host's root opens its own projection and never the operator's file."""
+    return hmac.new(team_key, f"mcp.tenancy host key\0{host}".encode(), hashlib.sha256).hexdigest().encode()
+
+
+def revisions(manifest: dict, values: dict[str, str], key: bytes) -> dict[str, str]:
+    """A label for what each service should be running: its definition and its secrets under a keyed digest, so that it tells nothing about them."""
+    labels = {}
+    for name, service in manifest["services"].items():
+        needed = {**service.get("secrets", {}), **service.get("wrapped", {}).get("secrets", {})}
+        material = json.dumps([service, {variable: values[source["key"]] for variable, source in needed.items()}], sort_keys=True)
+        labels[name] = hmac.new(key, material.encode(), hashlib.sha256).hexdigest()[:16]
+    return labels

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _supervised
+
+POSTGRES = {"host": "db.internal", "port": 5432, "database": "team_a_dev", "ca": "ca.pem"}
+DECLARATION = {
+    "mcp_team": "team_a",
+    "mcp_runtime": "supervisor",
+    "mcp_wrapper": "translate",
+    "mcp_gateway_port": 4444,
+    "mcp_gateway_settings": {"LOG_LEVEL": "INFO"},
+    "mcp_gateway_admin_email": "admin@example.com",
+    "mcp_root": "/srv/mcp/team_a/",
+    "mcp_runtime_directory": "/run/mcp/team_a",
+    "mcp_environments": [
+        {"name": "dev", "postgres": POSTGRES, "mongodb": {"host": "m.internal", "database": "team_a_dev", "ca": "ca.pem"}, "members": ["alice@example.com"]},
+        {"name": "prod", "postgres": {**POSTGRES, "database": "team_a"}, "members": ["alice@example.com", "bob@example.com"]},
+    ],
+}
+PROGRAMS = {"gateway": "/lib/gw", "gateway_app": "/bin/x", "node": "/usr/bin/node", "servers": "/lib/s/node_modules", "tools_python": "/lib/t/bin/python"}
+
+
+def changed(path: str, value: object) -> dict:
+    """The declaration with one value replaced; ``path`` like ``mcp_environments.0.postgres.port``."""
+    declaration = copy.deepcopy(DECLARATION)
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = declaration
+    for part in parents:
+        place = place[part]
+    place[last] = value
+    return declaration
+
+
+def test_a_good_declaration_has_no_problem() -> None:
+    assert _declaration_check.problems(DECLARATION) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place", "says"),
+    [
+        ("mcp_team", "Team A", "mcp_team", "lower-case"),
+        ("mcp_enviroments", [], "mcp_enviroments", "did you mean mcp_environments"),
+        ("mcp_runtime", "kubernetes", "mcp_runtime", "not available"),
+        ("mcp_wrapper", "magic", "mcp_wrapper", "not available"),
+        ("mcp_environments", [], "mcp_environments", "at least one environment"),
+        ("mcp_environments.0", "dev", "mcp_environments[0]", "must be a mapping"),
+        ("mcp_environments.0.name", "Dev-1", "mcp_environments[0].name", "lower-case letters"),
+        ("mcp_environments.1.name", "dev", "mcp_environments[1].name", "also the name of mcp_environments[0]"),
+        ("mcp_environments.0.postgres.port", "54x2", "mcp_environments[0].postgres.port", "not a port"),
+        ("mcp_environments.0.postgres.port", True, "mcp_environments[0].postgres.port", "not a port"),
+        ("mcp_environments.0.postgres.sslmode", "require", "mcp_environments[0].postgres.sslmode", "verify-full"),
+        ("mcp_environments.0.mongodb.tls", False, "mcp_environments[0].mongodb.tls", "must be true"),
+        ("mcp_environments.0.postgres.ca", "", "mcp_environments[0].postgres.ca", "is missing"),
+        ("mcp_environments.0.postgres.acess", "read_only", "mcp_environments[0].postgres.acess", "did you mean access"),
+        ("mcp_environments.0.postgres.access", "all", "mcp_environments[0].postgres.access", "read_only or read_write"),
+        ("mcp_environments.0.postgres.password", "x", "mcp_environments[0].postgres.password", "encrypted .env"),
+        ("mcp_environments.0.postgres.host", "a,b", "mcp_environments[0].postgres.host", "one host name"),
+        ("mcp_environments.0.members", ["alice"], "mcp_environments[0].members[0]", "not an e-mail"),
+        ("mcp_environments.0.members", ["a@b.example", "A@b.example"], "mcp_environments[0].members", "twice"),
+        ("mcp_environments.0.members", ["admin@example.com"], "mcp_environments[0].members", "administrator"),
+        ("mcp_environments.1.postgres.database", "team_a_dev", "postgres-prod", "same database as postgres-dev"),
+        ("mcp_environments.0.postgres.service_port", 4444, "postgres-dev", "port 4444, as mcp_gateway_port"),
+        ("mcp_gateway_settings.RATE_LIMITING_ENABLED", True, "mcp_gateway_settings.RATE_LIMITING_ENABLED", "set by the collection"),
+        ("mcp_gateway_settings.JWT_SECRET_KEY", "x", "mcp_gateway_settings.JWT_SECRET_KEY", "is a secret"),
+        ("mcp_gateway_settings.LOG_LEVEL", "DEBUG", "mcp_gateway_settings.LOG_LEVEL", "log secrets"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_the_next_step(path: str, value: object, place: str, says: str) -> None:
+    found = _declaration_check.problems(changed(path, value))
+    assert [problem.place for problem in found] == [place]
+    assert says in str(found[0]) and "Next: " in str(found[0])
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    declaration = changed("mcp_environments.0.postgres.port", 0)
+    declaration["mcp_environments"][1]["name"] = "PROD"
+    declaration["mcp_gateway_port"] = 70000
+    assert len(_declaration_check.problems(declaration)) == 3
+
+
+def test_a_port_comes_from_the_name_and_never_from_the_place_in_the_list() -> None:
+    turned = {**DECLARATION, "mcp_environments": DECLARATION["mcp_environments"][::-1]}
+    assert _declaration.services(turned) == _declaration.services(DECLARATION)
+    assert all(20000 <= service["port"] <= 29999 for service in _declaration.services(DECLARATION))
+
+
+def test_explicit_ports_win() -> None:
+    ports = {s["name"]: s["port"] for s in _declaration.services(changed("mcp_environments.0.postgres.service_port", 8031))}
+    assert ports["postgres-dev"] == 8031
+
+
+def test_each_environment_is_one_team_one_virtual_server_and_a_client_for_each_member() -> None:
+    wanted = _declaration.registry(DECLARATION)
+    assert [team["name"] for team in wanted["teams"]] == ["team-a-dev", "team-a-prod"]
+    assert [(server["name"], server["gateways"]) for server in wanted["servers"]] == [
+        ("team-a-dev", ["team-a-dev-mongodb", "team-a-dev-postgres"]),
+        ("team-a-prod", ["team-a-prod-postgres"]),
+    ]
+    assert [client["name"] for client in wanted["clients"]] == ["team-a-dev", "team-a-prod-alice", "team-a-prod-bob"]
+    assert {row["visibility"] for row in wanted["gateways"] + wanted["servers"]} == {"team"}
+
+
+def test_s2_each_process_is_given_its_own_secrets_only() -> None:
+    services = _declaration.manifest(DECLARATION, PROGRAMS)["services"]
+    assert set(services["gateway"]["secrets"]) == set(_declaration.OWN_SECRETS)
+    for name in ("postgres-dev", "mongodb-dev", "postgres-prod"):
+        assert "secrets" not in services[name], "translate itself is given no secret"
+        keys = {source["key"] for source in services[name]["wrapped"]["secrets"].values()}
+        engine, environment = name.split("-")
+        assert keys == {_declaration.credential_key(engine, environment)}
+
+
+def test_no_argv_holds_more_than_paths_ports_and_names() -> None:
+    for service in _declaration.manifest(DECLARATION, PROGRAMS)["services"].values():
+        argv = " ".join(service["command"] + service.get("wrapped", {}).get("command", []))
+        assert "PASSWORD" not in argv and "://" not in argv.replace("postgresql://", "")
+
+
+def test_a_manifest_is_plain_data_and_each_program_unseals_before_it_starts() -> None:
+    manifest = json.loads(json.dumps(_declaration.manifest(DECLARATION, PROGRAMS)))
+    programs = _supervised.programs(manifest, dict.fromkeys(manifest["services"], "r1"), "/py", _declaration.paths(DECLARATION))
+    assert {program["name"] for program in programs} == {"gateway", "postgres-dev", "mongodb-dev", "postgres-prod"}
+    assert all("mcp-unseal" in program["command"][2] and "mcp-exec" in " ".join(program["command"]) for program in programs)
+
+
+def test_the_gateway_has_every_setting_that_the_facts_ask_for() -> None:
+    settings = _declaration.gateway(DECLARATION)["settings"]
+    assert settings["RATE_LIMITING_ENABLED"] == "false" and settings["SSRF_ALLOW_LOCALHOST"] == "true"
+    assert settings["PORT"] == "4444" and settings["APP_DOMAIN"] == "http://127.0.0.1:4444"
+    assert settings["DATABASE_URL"] == "sqlite:////srv/mcp/team_a/state/mcp.db"
+    assert settings["MCPGATEWAY_UI_ENABLED"] == "false" and settings["LOG_LEVEL"] == "INFO"
