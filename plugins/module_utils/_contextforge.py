@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""IBM ContextForge's HTTP API, and the only file that knows it. Measured on 1.1.0.
+
+Rows leave this file in our own words: snake_case, ``team_id``, tags as a sorted list of their ids, times in seconds since the epoch. What upstream
+does wrong is put right here, each fault in one place that is named after it, so that an upgrade knows where to look.
+"""
+
+from __future__ import annotations
+
+import calendar
+import secrets
+import time
+import traceback
+import uuid
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+try:
+    import httpx
+    import jwt
+
+    HAS_LIBRARIES, IMPORT_ERROR = True, None
+except ImportError:
+    HAS_LIBRARIES, IMPORT_ERROR = False, traceback.format_exc()
+
+#: What a stored secret reads back as; sent back, it means "keep what is stored".
+MASK = "*****"
+#: Seconds that a token of our own lives, and the age at which the next one is made.
+TOKEN_LIFE, TOKEN_RENEW = 600, 300
+PAGE = 100
+
+
+class GatewayError(Exception):
+    """A request that did not end well. Never holds a header, a token or a request's body.
+
+    ``status`` is the HTTP status, 0 when there was no answer; ``detail`` is the server's own words.
+    """
+
+    def __init__(self, method: str, path: str, status: int, detail: str) -> None:
+        self.method, self.path, self.status, self.detail = method, path, status, detail
+        super().__init__(f"{method} {path}: {status or 'no answer'}: {detail}")
+
+
+def stored_url(url: str) -> str:
+    """The address as the gateway keeps it. FAULT "loopback": it stores ``127.0.0.1`` as ``localhost``, so a comparison must too."""
+    parts = urlsplit(url)
+    if parts.hostname != "127.0.0.1":
+        return url
+    return urlunsplit(parts._replace(netloc="localhost" + (f":{parts.port}" if parts.port else "")))
+
+
+def detail_of(answer: Any) -> str:
+    """The server's own words in an error's body. Of a validation error only place and message: it can quote what was sent."""
+    if not isinstance(answer, dict):
+        return "no further words"
+    detail = answer.get("detail") or answer.get("message") or (answer.get("error") or {} if isinstance(answer.get("error"), dict) else {}).get("message")
+    if isinstance(detail, list):
+        detail = "; ".join(f"{'.'.join(str(part) for part in item.get('loc', []))}: {item.get('msg', '')}" for item in detail if isinstance(item, dict))
+    return str(detail or "no further words")[:400]
+
+
+def epoch(text: str | None) -> int | None:
+    """Seconds since the epoch of the gateway's times, which are UTC with or without saying so. None stays None."""
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) if text else None
+
+
+def claims_of(token: str) -> dict:
+    """What a token says about itself, unverified: only the gateway can say whether it is any good. Empty when it is no token."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return {}
+    user, scopes = claims.get("user") or {}, claims.get("scopes") or {}
+    return {
+        "user": str(user.get("email", "")).lower(),
+        "team_ids": claims.get("teams"),
+        "server_id": scopes.get("server_id"),
+        "issued_at": claims.get("iat"),
+        "expires_at": claims.get("exp"),
+    }
+
+
+class Client:
+    """The admin's side of one gateway. Raises :class:`GatewayError` and nothing else."""
+
+    def __init__(self, url: str, admin_email: str, key: str, environment: str = "production", timeout: float = 60, transport: Any = None) -> None:
+        self._admin, self._key, self._environment = admin_email, key, environment
+        self._secrets, self._token, self._made = {key}, "", 0.0
+        # No proxy from the environment: the admin's token is for the gateway alone.
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, transport=transport, trust_env=False)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._http.close()
+
+    # Requests
+
+    def _bearer(self) -> str:
+        """Our own token: the claims of ``mcpgateway.utils.create_jwt_token --admin``. ``teams: null`` with ``is_admin`` sees every team."""
+        now = time.time()
+        if now - self._made > TOKEN_RENEW:
+            self._made = now
+            user = {"email": self._admin, "full_name": "mcp.tenancy", "is_admin": True, "auth_provider": "cli"}
+            payload = {"username": self._admin, "sub": self._admin, "user": user, "teams": None, "env": self._environment, "jti": str(uuid.uuid4())}
+            payload |= {"iss": "mcpgateway", "aud": "mcpgateway-api", "iat": int(now), "exp": int(now) + TOKEN_LIFE}
+            self._token = jwt.encode(payload, self._key, algorithm="HS256")
+            self._secrets.add(self._token)
+        return self._token
+
+    def _send(self, method: str, path: str, token: str | None = None, **keywords: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token or self._bearer()}", "Accept": "application/json, text/event-stream"}
+        try:
+            return self._http.request(method, path, headers=headers, **keywords)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise GatewayError(method, path, 0, self._clean(f"{type(error).__name__}: {error}")) from None
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "<redacted>")
+        return text
+
+    def _call(self, method: str, path: str, **keywords: Any) -> Any:
+        """The decoded answer; None when it has no body."""
+        response = self._send(method, path, **keywords)
+        try:
+            answer = response.json() if response.content else None
+        except ValueError:
+            answer = None
+        if response.is_success and (answer is not None or not response.content):
+            return answer
+        raise GatewayError(method, path, response.status_code, self._clean(detail_of(answer)))
+
+    def _pages(self, path: str, key: str, **params: Any) -> list[dict]:
+        """Every row of a list. The default page is 50 and there is no filter by name."""
+        rows: dict[str, dict] = {}
+        cursor, seen = None, set()
+        while cursor not in seen:
+            seen.add(cursor)
+            answer = self._call("GET", path, params={"limit": PAGE, "include_pagination": "true", **params, **({"cursor": cursor} if cursor else {})})
+            for row in answer[key]:
+                rows[row.get("id") or row["email"]] = row
+            cursor = answer.get("nextCursor")
+            if not cursor:
+                return list(rows.values())
+        raise GatewayError("GET", path, 200, "the list's pages go round in a circle")
+
+    def ready(self) -> None:
+        """Raise unless the gateway and its database answer, and take our token."""
+        self._call("GET", "/ready")
+        self._call("GET", "/v1/teams/", params={"limit": 1})
+
+    # Users and teams
+
+    def list_users(self) -> list[dict]:
+        rows = self._pages("/v1/auth/email/admin/users", "users")
+        return [{"email": row["email"].lower(), "is_admin": row["is_admin"], "is_active": row["is_active"]} for row in rows]
+
+    def create_user(self, email: str) -> None:
+        """A user without admin rights. Nobody knows the password: such a user comes with tokens only."""
+        password = f"{secrets.token_urlsafe(32)}-aZ9"
+        self._secrets.add(password)
+        self._call("POST", "/v1/auth/email/admin/users", json={"email": email, "password": password, "is_admin": False})
+
+    def list_teams(self) -> list[dict]:
+        """Teams that somebody made; personal teams are left out, they come and go with their users."""
+        rows = self._pages("/v1/teams/", "teams")
+        return [{"id": row["id"], "name": row["name"], "description": row["description"] or ""} for row in rows if not row["is_personal"]]
+
+    def create_team(self, name: str, description: str) -> dict:
+        """FAULT "duplicate": a team's duplicate is answered 400, a user's, member's, gateway's or server's 409. We read before we write and pass both on."""
+        return self._call("POST", "/v1/teams/", json={"name": name, "description": description, "visibility": "private"})
+
+    def update_team(self, team_id: str, description: str) -> None:
+        self._call("PUT", f"/v1/teams/{team_id}", json={"description": description})
+
+    def list_members(self, team_id: str) -> list[dict]:
+        rows = self._pages(f"/v1/teams/{team_id}/members", "members")
+        return [{"email": row["user_email"].lower(), "role": row["role"]} for row in rows if row["is_active"]]
+
+    def add_member(self, team_id: str, email: str, role: str) -> None:
+        self._call("POST", f"/v1/teams/{team_id}/members", json={"email": email, "role": role})
+
+    def update_member(self, team_id: str, email: str, role: str) -> None:
+        self._call("PUT", f"/v1/teams/{team_id}/members/{quote(email, safe='@')}", json={"role": role})
+
+    # Gateways (upstream MCP servers) and their tools
+
+    def list_gateways(self) -> list[dict]:
+        return [self._gateway(row) for row in self._pages("/v1/gateways", "gateways", include_inactive="true")]
+
+    @staticmethod
+    def _gateway(row: dict) -> dict:
+        same = {key: row[key] for key in ("id", "name", "url", "transport", "visibility", "enabled", "reachable")}
+        tags = sorted(tag["id"] if isinstance(tag, dict) else tag for tag in row["tags"])
+        # FAULT "erased credential": the type stays behind when a PUT erases the credential itself.
+        erased = row["authType"] in ("basic", "bearer", "authheaders") and not row["authValue"]
+        auth_type = "" if erased else row["authType"] or ""
+        return {**same, "team_id": row["teamId"], "description": row["description"] or "", "tags": tags, "auth_type": auth_type}
+
+    def create_gateway(self, fields: dict, auth_token: str | None) -> dict:
+        """Register an upstream; the gateway connects to it there and then (502 when it cannot). Here, and only here, it encrypts a bearer."""
+        body = dict(fields)
+        if auth_token is not None:
+            self._secrets.add(auth_token)
+            body.update(auth_type="bearer", auth_token=auth_token)
+        return self._gateway(self._call("POST", "/v1/gateways", json=body))
+
+    def update_gateway(self, row: dict, changes: dict, clear_auth: bool = False) -> None:
+        """Change an upstream in place: its id, its tools' ids and its places in virtual servers stay.
+
+        FAULT "erased credential" (IBM/mcp-context-forge#6446): a PUT without the auth fields erases the stored credential, and a PUT with the clear one
+        stores it bare. The mask keeps the ciphertext, so that is what goes along; a changed bearer needs :meth:`create_gateway`.
+        """
+        auth = {"": {}, "bearer": {"auth_type": "bearer", "auth_token": MASK}}.get(row["auth_type"])
+        if clear_auth:
+            auth = {"auth_type": ""}
+        path = f"/v1/gateways/{row['id']}"
+        if auth is None:
+            raise GatewayError("PUT", path, 0, f"its stored credential is of type {row['auth_type']}, which an update would put in clear; change it by hand")
+        self._call("PUT", path, json={**changes, **auth})
+
+    def activate_gateway(self, gateway_id: str) -> None:
+        """FAULT "unreachable": after an outage neither a refresh nor a PUT sets the gateway's own ``reachable`` back; this does, enabled or not."""
+        self._call("POST", f"/v1/gateways/{gateway_id}/state", params={"activate": "true"})
+
+    def delete_gateway(self, gateway_id: str) -> None:
+        self._call("DELETE", f"/v1/gateways/{gateway_id}")
+
+    def list_tools(self) -> list[dict]:
+        rows = self._pages("/v1/tools", "tools", include_inactive="true")
+        return [
+            {"id": row["id"], "name": row["name"], "gateway_id": row["gatewayId"], "team_id": row["teamId"], "visibility": row["visibility"]} for row in rows
+        ]
+
+    def update_tool(self, tool_id: str, team_id: str, visibility: str) -> None:
+        """FAULT "stray tools": a gateway's visibility reaches only those of its tools that had the old one, its team reaches none."""
+        self._call("PUT", f"/v1/tools/{tool_id}", json={"team_id": team_id, "visibility": visibility})
+
+    # Virtual servers
+
+    def list_servers(self) -> list[dict]:
+        """``tool_ids`` leaves out tools that are disabled, although they are still the server's and come back with it."""
+        rows = self._pages("/v1/servers", "servers", include_inactive="true")
+        same = ("id", "name", "visibility", "enabled")
+        return [
+            {**{key: row[key] for key in same}, "team_id": row["teamId"], "description": row["description"] or "", "tool_ids": sorted(row["associatedToolIds"])}
+            for row in rows
+        ]
+
+    def create_server(self, server_id: str, name: str, description: str, team_id: str, visibility: str, tool_ids: list[str]) -> None:
+        """FAULT "two shapes": create takes a wrapped body and update a flat one; each refuses or ignores the other's."""
+        server = {"id": server_id, "name": name, "description": description, "associated_tools": tool_ids}
+        self._call("POST", "/v1/servers", json={"server": server, "team_id": team_id, "visibility": visibility})
+
+    def update_server(self, server_id: str, changes: dict) -> None:
+        """``tool_ids``, when given, replaces the list. FAULT "lost tools": a tool that was gone upstream for a moment leaves the server for good."""
+        body = {("associated_tools" if key == "tool_ids" else key): value for key, value in changes.items()}
+        self._call("PUT", f"/v1/servers/{server_id}", json=body)
+
+    def activate_server(self, server_id: str) -> None:
+        self._call("POST", f"/v1/servers/{server_id}/state", params={"activate": "true"})
+
+    # Tokens of users
+
+    def list_tokens(self, email: str) -> list[dict]:
+        """A user's tokens, the revoked and the expired ones too (a name stays taken). ``live`` says whether one can still be used."""
+        rows: list[dict] = []
+        while True:
+            params = {"user_email": email, "include_inactive": "true", "limit": PAGE, "offset": len(rows)}
+            answer = self._call("GET", "/v1/tokens/admin/all", params=params)
+            rows += answer["tokens"]
+            if len(rows) >= answer["total"] or not answer["tokens"]:
+                break
+        now = time.time()
+        return [
+            {
+                "id": row["id"],
+                "name": row["name"],
+                "created_at": epoch(row["created_at"]),
+                "live": row["is_active"] and not row["is_revoked"] and (epoch(row["expires_at"]) or now + 1) > now,
+            }
+            for row in rows
+        ]
+
+    def create_token(self, name: str, email: str, team_id: str, server_id: str, days: int) -> str:
+        """A token of the user's own, for one team and one virtual server. It is shown this once."""
+        body = {"name": name, "user_email": email, "team_id": team_id, "expires_in_days": days, "scope": {"server_id": server_id}}
+        token = self._call("POST", "/v1/tokens", json=body)["access_token"]
+        self._secrets.add(token)
+        return token
+
+    def revoke_token(self, token_id: str) -> None:
+        self._call("DELETE", f"/v1/tokens/admin/{token_id}")
+
+    def accepts(self, server_id: str, token: str) -> bool:
+        """Whether a client's token works at that virtual server, found out by using it. A failure that is not the token's raises."""
+        self._secrets.add(token)
+        path = f"/servers/{server_id}/mcp"
+        response = self._send("POST", path, token=token, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+        if response.status_code in (401, 403):
+            return False
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = {}
+        if response.status_code == 200 and "result" in answer:
+            return True
+        raise GatewayError("POST", path, response.status_code, self._clean(detail_of(answer)))

@@ -1,0 +1,151 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mcp_probe
+version_added: "0.1.0"
+short_description: Use an MCP server once, as a client would
+description:
+  - Connects over Streamable HTTP with the official MCP SDK, lists the tools and calls one. Only this shows that a server works; a health page does not.
+  - Runs with a Python that has the SDK, such as that of the gateway's virtual environment.
+author: the mcp.tenancy authors (@mcp-tenancy)
+requirements:
+  - mcp >= 2.0
+options:
+  url:
+    description: The server's MCP endpoint.
+    type: str
+    required: true
+  token:
+    description: A bearer token to show.
+    type: str
+  headers:
+    description: Further request headers.
+    type: dict
+  tool:
+    description: The tool to call. Left out, tools are only listed.
+    type: str
+  arguments:
+    description: The tool's arguments.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds for one whole try.
+    type: int
+    default: 30
+  retries:
+    description: How many times to try again, for a server that is about to be ready. A tool that answers with an error is tried again too.
+    type: int
+    default: 0
+  delay:
+    description: Seconds between two tries.
+    type: int
+    default: 2
+  answer_limit:
+    description: How many characters of the tool's answer to return.
+    type: int
+    default: 2000
+attributes:
+  check_mode:
+    support: full
+    description: Works as always, a tool that writes included.
+  diff_mode:
+    support: none
+    description: Changes nothing of its own.
+  idempotent:
+    support: full
+    description: Never reports a change.
+"""
+
+EXAMPLES = r"""
+- name: Ask the database who we are
+  mcp.tenancy.mcp_probe:
+    url: http://127.0.0.1:4444/servers/{{ server_id }}/mcp
+    token: "{{ token }}"
+    tool: team-a-dev-postgres-query
+    arguments:
+      sql: SELECT current_user
+    retries: 10
+"""
+
+RETURN = r"""
+tools:
+  description: Names of all tools that the server shows.
+  returned: success, and when the tool answered with an error
+  type: list
+  elements: str
+answer:
+  description: The text of the tool's answer, cut at O(answer_limit).
+  returned: success, and when the tool answered with an error
+  type: str
+is_error:
+  description: Whether the tool answered with an error. Then the module fails.
+  returned: success, and when the tool answered with an error
+  type: bool
+seconds:
+  description: How long each step took (C(connect), C(list), C(call)).
+  returned: success, and when the tool answered with an error
+  type: dict
+protocol_version:
+  description: The MCP version that both sides agreed on.
+  returned: success, and when the tool answered with an error
+  type: str
+tries:
+  description: How many tries it took.
+  returned: success
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _mcp_session as session
+
+
+class ToolFailed(session.ProbeError):
+    """The tool itself answered with an error; ``seen`` is what the round trip gave."""
+
+    def __init__(self, tool: str, seen: dict) -> None:
+        super().__init__(f"tool {tool} answered with an error: {seen['answer'] or 'no words'}")
+        self.seen = seen
+
+
+def attempt(params: dict) -> dict:
+    """One try. Raises ProbeError, ToolFailed among them."""
+    headers = session.headers_of(params["token"], params["headers"])
+    seen = session.probe(params["url"], headers, params["tool"], params["arguments"], params["timeout"], params["answer_limit"])
+    if seen["is_error"]:
+        raise ToolFailed(params["tool"], seen)
+    return seen
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "token": {"type": "str", "no_log": True},
+            "headers": {"type": "dict", "no_log": True},
+            "tool": {"type": "str"},
+            "arguments": {"type": "dict", "default": {}},
+            "timeout": {"type": "int", "default": 30},
+            "retries": {"type": "int", "default": 0},
+            "delay": {"type": "int", "default": 2},
+            "answer_limit": {"type": "int", "default": 2000},
+        },
+        supports_check_mode=True,
+    )
+    if not session.HAS_LIBRARIES:
+        module.fail_json(msg=missing_required_lib("mcp>=2.0"), exception=session.IMPORT_ERROR)
+    params = module.params
+    try:
+        seen, tries = session.until_it_works(lambda: attempt(params), params["retries"], params["delay"])
+    except session.ProbeError as error:
+        tried = f" ({params['retries'] + 1} tries)" if params["retries"] else ""
+        module.fail_json(msg=f"{params['url']} does not work{tried}: {error}", **getattr(error, "seen", {}))
+    module.exit_json(changed=False, tries=tries, **seen)
+
+
+if __name__ == "__main__":
+    main()

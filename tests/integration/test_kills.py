@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever is killed comes back without help; what killed everything is healed by `make demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.conftest import REPOSITORY, UNPRIVILEGED, make
+
+PROGRAMS = {
+    "the gateway": lambda line: "mcp_gateway_front:app" in line and "--app-dir" in line,
+    "a translate": lambda line: "mcpgateway.translate" in line,
+    "a relay": lambda line: "mcp-stdio" in line and "mcpgateway.translate" not in line,
+    "a PostgreSQL server (MCP)": lambda line: "server-postgres/dist" in line,
+    "a MongoDB server (MCP)": lambda line: "mongodb-mcp-server/dist" in line,
+    "the MongoDB-protocol server": lambda line: "demo.mongodb_server" in line,
+    "PostgreSQL": lambda line: "/bin/postgres" in line and " -D " in line,
+}
+
+
+def pids(demo, matches: Callable[[str], bool]) -> list[int]:
+    return [pid for pid, argv in demo.processes().items() if matches(" ".join(argv))]
+
+
+def wait_for(condition: Callable[[], object], seconds: float, what: str) -> object:
+    """Ask again and again; the last error is part of the failure."""
+    deadline, last = time.monotonic() + seconds, None
+    while time.monotonic() < deadline:
+        try:
+            if result := condition():
+                return result
+        except Exception as error:  # any failure of the real system counts as "not yet"
+            last = error
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not within {seconds} s; last: {last!r}"[:2000])
+
+
+def everything_answers(demo) -> bool:
+    for environment in ("dev", "prod"):
+        assert json.loads(demo.ask_postgres(environment, "SELECT current_database() AS d")) == [{"d": f"shop_{environment}"}]
+        assert demo.ask_mongodb(environment, "count", collection="reviews")
+    return True
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_is_killed_is_back_and_answers_without_help(demo, program) -> None:
+    victims = pids(demo, PROGRAMS[program])
+    assert victims, program
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: set(pids(demo, PROGRAMS[program])) - set(victims), 60, f"{program} was started again")
+    wait_for(lambda: everything_answers(demo), 120, f"answers after {program} was killed")
+
+
+def test_a_killed_supervisor_leaves_no_orphan_and_make_demo_heals(demo) -> None:
+    for pid in pids(demo, lambda line: "supervisord" in line):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not demo.processes(), 20, "no orphan is left")
+    done = demo.up()
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert everything_answers(demo)
+
+
+def test_kill_of_all_is_healed_by_make_demo(demo) -> None:
+    for pid in demo.processes():
+        with contextlib.suppress(ProcessLookupError):  # it went with its parent
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not demo.processes(), 20, "everything is gone")
+    done = demo.up()
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert everything_answers(demo)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["TASK [mcp.tenancy.host_tools : Place mcp-unseal", "TASK [mcp.tenancy.runtime : Keep the services"])
+def test_interrupted_in_the_middle_and_run_again_gives_the_same_end(demo, how, moment) -> None:
+    assert make("demo-stop").returncode == 0
+    (demo.home / "team/etc/services.json").unlink()
+    command = [*UNPRIVILEGED, "make", "--no-print-directory", "demo", f"DEMO_HOME={demo.home}"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as running:
+        assert any(moment in line for line in running.stdout), moment
+        os.killpg(running.pid, how)
+        running.stdout.read()
+    done = demo.up()
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert everything_answers(demo)
