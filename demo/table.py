@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -20,7 +20,7 @@ HEADINGS = ("service", "environment", "health", "login it runs as", "rows seen",
 
 async def ask(entry: dict) -> list[dict]:
     """One virtual server: its tools, and an answer from each engine behind it."""
-    async with httpx.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
+    async with httpx2.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
         tools = [tool.name for tool in (await client.list_tools()).tools]
         found = []
         query = next((name for name in tools if name.endswith("-query")), None)

@@ -232,10 +232,9 @@ class Client:
         self._call("DELETE", f"/v1/gateways/{gateway_id}")
 
     def list_tools(self) -> list[dict]:
+        same = ("id", "name", "visibility", "enabled")
         rows = self._pages("/v1/tools", "tools", include_inactive="true")
-        return [
-            {"id": row["id"], "name": row["name"], "gateway_id": row["gatewayId"], "team_id": row["teamId"], "visibility": row["visibility"]} for row in rows
-        ]
+        return [{**{key: row[key] for key in same}, "gateway_id": row["gatewayId"], "team_id": row["teamId"]} for row in rows]
 
     def update_tool(self, tool_id: str, team_id: str, visibility: str) -> None:
         """FAULT "stray tools": a gateway's visibility reaches only those of its tools that had the old one, its team reaches none."""

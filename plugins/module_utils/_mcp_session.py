@@ -47,7 +47,7 @@ def reasons(error: BaseException) -> Iterator[str]:
         yield f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def probe(url: str, headers: dict[str, str], tool: str | None, arguments: dict, timeout: float, answer_limit: int) -> dict:
+def probe(url: str, headers: dict[str, str], tool: str | None, arguments: dict, timeout: float, answer_limit: int, mode: str = "auto") -> dict:
     """Connect, list, and call ``tool`` when one is named, all within ``timeout`` seconds.
 
     The answer is ``{"tools": [names], "answer": text, "is_error": bool, "seconds": {"connect", "list", "call"}, "protocol_version"}``. Raises ProbeError.
@@ -55,7 +55,7 @@ def probe(url: str, headers: dict[str, str], tool: str | None, arguments: dict, 
     status: list[int] = []
     step = ["connect"]
     try:
-        return asyncio.run(asyncio.wait_for(_round_trip(url, headers, tool, arguments, answer_limit, status, step), timeout))
+        return asyncio.run(asyncio.wait_for(_round_trip(url, headers, tool, arguments, answer_limit, mode, status, step), timeout))
     except (Exception, asyncio.CancelledError) as error:  # the SDK raises what its transport, its task groups and the server's words make of it
         said = f" (HTTP {status[-1]})" if status and status[-1] >= 400 else ""
         text = f"{step[0]} failed{said}: {'; '.join(dict.fromkeys(reasons(error)))}"
@@ -64,7 +64,7 @@ def probe(url: str, headers: dict[str, str], tool: str | None, arguments: dict, 
         raise ProbeError(shortened(text, 600)) from None
 
 
-async def _round_trip(url: str, headers: dict, tool: str | None, arguments: dict, answer_limit: int, status: list[int], step: list[str]) -> dict:
+async def _round_trip(url: str, headers: dict, tool: str | None, arguments: dict, answer_limit: int, mode: str, status: list[int], step: list[str]) -> dict:
     async def remember(response: Any) -> None:
         status.append(response.status_code)
 
@@ -77,7 +77,7 @@ async def _round_trip(url: str, headers: dict, tool: str | None, arguments: dict
 
     # No proxy from the environment: it would see the token.
     async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False, event_hooks={"response": [remember]}) as http:
-        async with mcp.Client(streamable_http_client(url, http_client=http)) as client:
+        async with mcp.Client(streamable_http_client(url, http_client=http), mode=mode) as client:
             lap("connect")
             step[0] = "tools/list"
             tools = await _all_tools(client)

@@ -44,6 +44,13 @@ options:
     description: Seconds between two tries.
     type: int
     default: 2
+  mode:
+    description:
+      - V(auto) asks for the newest protocol version and falls back; V(legacy) begins with C(initialize), as the gateway does.
+      - A wrapped server on stdio may stay with the kind of client that it saw first, so what is behind C(translate) is probed as V(legacy).
+    type: str
+    choices: [auto, legacy]
+    default: auto
   answer_limit:
     description: How many characters of the tool's answer to return.
     type: int
@@ -115,7 +122,7 @@ class ToolFailed(session.ProbeError):
 def attempt(params: dict) -> dict:
     """One try. Raises ProbeError, ToolFailed among them."""
     headers = session.headers_of(params["token"], params["headers"])
-    seen = session.probe(params["url"], headers, params["tool"], params["arguments"], params["timeout"], params["answer_limit"])
+    seen = session.probe(params["url"], headers, params["tool"], params["arguments"], params["timeout"], params["answer_limit"], params["mode"])
     if seen["is_error"]:
         raise ToolFailed(params["tool"], seen)
     return seen
@@ -132,6 +139,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 30},
             "retries": {"type": "int", "default": 0},
             "delay": {"type": "int", "default": 2},
+            "mode": {"type": "str", "choices": ["auto", "legacy"], "default": "auto"},
             "answer_limit": {"type": "int", "default": 2000},
         },
         supports_check_mode=True,

@@ -7,7 +7,7 @@ import asyncio
 import json
 import stat
 
-import httpx
+import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -35,7 +35,7 @@ def test_check_mode_on_a_finished_team_predicts_nothing(demo) -> None:
 
 def test_the_official_client_lists_tools_and_queries_with_nothing_but_client_json(demo) -> None:
     async def ask(entry: dict, environment: str) -> tuple[list[str], str]:
-        async with httpx.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
+        async with httpx2.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
             result = await client.call_tool(f"demo-{environment}-postgres-query", {"sql": "SELECT current_database() AS name"})
             return tools, result.content[0].text

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client's paging, and that no error holds a secret. What the gateway really does is for the integration tests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("jwt")
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge as contextforge  # noqa: E402
+
+KEY = "key-canary-" + "k" * 40
+
+
+def client(handler: object) -> contextforge.Client:
+    return contextforge.Client("http://gateway", "admin@demo.example", KEY, transport=httpx.MockTransport(handler))
+
+
+def team(number: int) -> dict:
+    return {"id": str(number), "name": f"team-{number}", "description": None, "is_personal": False}
+
+
+def test_every_page_is_read_and_no_row_twice() -> None:
+    pages = {None: ([1, 2], "a"), "a": ([2, 3], "b"), "b": ([4], None)}
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        rows, cursor = pages[request.url.params.get("cursor")]
+        return httpx.Response(200, json={"teams": [team(number) for number in rows], "nextCursor": cursor})
+
+    assert [row["name"] for row in client(handler).list_teams()] == ["team-1", "team-2", "team-3", "team-4"]
+
+
+def test_pages_that_go_round_end() -> None:
+    with pytest.raises(contextforge.GatewayError, match="circle"):
+        client(lambda _request: httpx.Response(200, json={"teams": [team(1)], "nextCursor": "same"})).list_teams()
+
+
+def test_tokens_are_paged_by_offset() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        offset = int(request.url.params["offset"])
+        rows = [
+            {"id": str(n), "name": "n", "created_at": "2026-01-01T00:00:00.5", "expires_at": None, "is_active": True, "is_revoked": n == 149}
+            for n in range(offset, min(offset + 100, 150))
+        ]
+        return httpx.Response(200, json={"tokens": rows, "total": 150})
+
+    tokens = client(handler).list_tokens("a@b")
+    assert len(tokens) == 150
+    assert [token["live"] for token in tokens[-2:]] == [True, False]
+    assert tokens[0]["created_at"] == 1767225600
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (422, {"detail": [{"loc": ["body", "auth_token"], "msg": "bad", "input": "bearer-canary"}]}),
+        (400, {"detail": f"you sent {KEY} and bearer-canary"}),
+        (502, {"message": "Failed with bearer-canary"}),
+        (500, {"error": {"message": "bearer-canary"}}),
+    ],
+)
+def test_an_error_holds_no_secret(status: int, body: dict) -> None:
+    sent = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["Authorization"].removeprefix("Bearer "))
+        return httpx.Response(status, json=body)
+
+    with pytest.raises(contextforge.GatewayError) as caught:
+        client(handler).create_gateway({"name": "pg"}, "bearer-canary")
+    assert (caught.value.method, caught.value.path, caught.value.status) == ("POST", "/v1/gateways", status)
+    for secret in (KEY, "bearer-canary", sent[0]):
+        assert secret not in str(caught.value) + repr(caught.value.args)
+
+
+def test_no_answer_is_an_error_of_ours() -> None:
+    def handler(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"refused {KEY}")
+
+    with pytest.raises(contextforge.GatewayError) as caught:
+        client(handler).ready()
+    assert caught.value.status == 0
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"), [("bearer", {"auth_type": "bearer", "auth_token": "*****"}), ("", {})]
+)
+def test_an_update_never_erases_a_credential(stored: str, sent: dict) -> None:
+    bodies = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, json={})
+
+    client(handler).update_gateway({"id": "g", "auth_type": stored}, {"description": "x"})
+    assert bodies == [{"description": "x", **sent}]
+
+
+@pytest.mark.parametrize(
+    ("url", "stored"),
+    [
+        ("http://127.0.0.1:8/mcp", "http://localhost:8/mcp"),
+        ("http://127.0.0.1/mcp?a=b", "http://localhost/mcp?a=b"),
+        ("http://localhost:8/mcp", "http://localhost:8/mcp"),
+        ("https://db.internal/mcp/", "https://db.internal/mcp/"),
+    ],
+)
+def test_stored_url(url: str, stored: str) -> None:
+    assert contextforge.stored_url(url) == stored
+
+
+@pytest.mark.parametrize(("status", "body", "accepted"), [(200, {"result": {}}, True), (401, {}, False), (403, {"detail": "no"}, False)])
+def test_a_token_is_judged_by_use(status: int, body: dict, accepted: bool) -> None:
+    assert client(lambda _request: httpx.Response(status, json=body)).accepts("s", "t") is accepted
+
+
+def test_a_failing_gateway_says_nothing_about_a_token() -> None:
+    with pytest.raises(contextforge.GatewayError):
+        client(lambda _request: httpx.Response(503, text="busy")).accepts("s", "t")
