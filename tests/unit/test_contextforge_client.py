@@ -86,9 +86,7 @@ def test_no_answer_is_an_error_of_ours() -> None:
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("stored", "sent"), [("bearer", {"auth_type": "bearer", "auth_token": "*****"}), ("", {})]
-)
+@pytest.mark.parametrize(("stored", "sent"), [("bearer", {"auth_type": "bearer", "auth_token": "*****"}), ("", {})])
 def test_an_update_never_erases_a_credential(stored: str, sent: dict) -> None:
     bodies = []
 

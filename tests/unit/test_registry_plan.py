@@ -21,9 +21,7 @@ def wishes(**changes: object) -> dict:
             "teams": [{"name": "demo-dev", "description": "d", "members": [{"email": " Alice@Demo.example", "role": "member"}]}],
             "gateways": [gateway],
             "servers": [{"name": "demo-dev", "team": "demo-dev", "gateways": ["pg"], "visibility": "team", "description": ""}],
-            "clients": [
-                {"name": "c", "user": "Alice@demo.example", "team": "demo-dev", "server": "demo-dev", "expires_in_days": 90, "renew_within_days": 30}
-            ],
+            "clients": [{"name": "c", "user": "Alice@demo.example", "team": "demo-dev", "server": "demo-dev", "expires_in_days": 90, "renew_within_days": 30}],
         }
     )
 
@@ -76,7 +74,12 @@ def test_fresh_gateway_gets_everything_in_order() -> None:
         ("server made by hand is adopted", "servers", {"id": "other"}, []),
         ("team described otherwise", "teams", {"description": "old"}, [("team", "demo-dev", "update", ["description"])]),
         ("member has gone", "teams", {"members": []}, [("member", "demo-dev/alice@demo.example", "create", ["role"])]),
-        ("another role", "teams", {"members": [{"email": "alice@demo.example", "role": "owner"}]}, [("member", "demo-dev/alice@demo.example", "update", ["role"])]),
+        (
+            "another role",
+            "teams",
+            {"members": [{"email": "alice@demo.example", "role": "owner"}]},
+            [("member", "demo-dev/alice@demo.example", "update", ["role"])],
+        ),
     ],
 )
 def test_drift_is_put_right(name: str, kind: str, edit: dict, expected: list) -> None:
