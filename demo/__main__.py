@@ -51,7 +51,7 @@ def up(home: Path) -> None:
 def deploy(home: Path) -> None:
     """The command that a platform engineer types."""
     ansible = Path(sys.executable).parent / "ansible-playbook"
-    environment = {**os.environ, "MCP_DEMO_HOME": str(home), "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    environment = {**os.environ, "MCP_DEMO_HOME": str(home), "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "ANSIBLE_HOME": str(home / "ansible")}
     environment.pop("PYTHONPATH", None)
     done = subprocess.run([ansible, "deploy.yml", "-i", "inventories/demo"], cwd=REPOSITORY, env=environment, check=False)
     if done.returncode:

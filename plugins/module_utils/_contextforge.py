@@ -200,7 +200,7 @@ class Client:
         # FAULT "erased credential": the type stays behind when a PUT erases the credential itself.
         erased = row["authType"] in ("basic", "bearer", "authheaders") and not row["authValue"]
         auth_type = "" if erased else row["authType"] or ""
-        return {**same, "team_id": row["teamId"], "description": row["description"] or "", "tags": tags, "auth_type": auth_type}
+        return {**same, "team_id": row["teamId"], "description": row["description"] or "", "tags": tags, "auth_type": auth_type, "last_seen": row["lastSeen"]}
 
     def create_gateway(self, fields: dict, auth_token: str | None) -> dict:
         """Register an upstream; the gateway connects to it there and then (502 when it cannot). Here, and only here, it encrypts a bearer."""
@@ -210,8 +210,8 @@ class Client:
             body.update(auth_type="bearer", auth_token=auth_token)
         return self._gateway(self._call("POST", "/v1/gateways", json=body))
 
-    def update_gateway(self, row: dict, changes: dict, clear_auth: bool = False) -> None:
-        """Change an upstream in place: its id, its tools' ids and its places in virtual servers stay.
+    def update_gateway(self, row: dict, changes: dict, clear_auth: bool = False) -> dict:
+        """The row after a change in place: its id, its tools' ids and its places in virtual servers stay.
 
         FAULT "erased credential" (IBM/mcp-context-forge#6446): a PUT without the auth fields erases the stored credential, and a PUT with the clear one
         stores it bare. The mask keeps the ciphertext, so that is what goes along; a changed bearer needs :meth:`create_gateway`.
@@ -222,11 +222,18 @@ class Client:
         path = f"/v1/gateways/{row['id']}"
         if auth is None:
             raise GatewayError("PUT", path, 0, f"its stored credential is of type {row['auth_type']}, which an update would put in clear; change it by hand")
-        self._call("PUT", path, json={**changes, **auth})
+        return self._gateway(self._call("PUT", path, json={**changes, **auth}))
 
-    def activate_gateway(self, gateway_id: str) -> None:
-        """FAULT "unreachable": after an outage neither a refresh nor a PUT sets the gateway's own ``reachable`` back; this does, enabled or not."""
-        self._call("POST", f"/v1/gateways/{gateway_id}/state", params={"activate": "true"})
+    def activate_gateway(self, row: dict) -> None:
+        """FAULT "unreachable": after an outage neither a refresh nor a PUT sets the gateway's own ``reachable`` back; this does, enabled or not.
+
+        FAULT "activated though dead": both answer 200 when the upstream is dead. A PUT moves ``last_seen`` only when it got through, so that comes first:
+        a dead upstream must not be marked reachable.
+        """
+        path = f"/v1/gateways/{row['id']}/state"
+        if self.update_gateway(row, {})["last_seen"] == row["last_seen"]:
+            raise GatewayError("POST", path, 502, "its upstream does not answer, so it was not activated")
+        self._call("POST", path, params={"activate": "true"})
 
     def delete_gateway(self, gateway_id: str) -> None:
         self._call("DELETE", f"/v1/gateways/{gateway_id}")

@@ -105,7 +105,7 @@ options:
         type: str
         default: ""
       tags:
-        description: Labels, of C(a-z 0-9 : . -) and at least two characters.
+        description: Labels of at least two characters; lower-case letters, digits, colon, dot and dash.
         type: list
         elements: str
         default: []
@@ -118,7 +118,7 @@ options:
           - Left out, a bearer that this module stored is removed; one that somebody else stored stays.
         type: str
       auth_version:
-        description: A label for the bearer, not secret, of C(a-z 0-9 : . -). Kept as the tag C(auth-version:LABEL).
+        description: A label for the bearer, not secret; characters as in O(gateways[].tags). Kept as the tag C(auth-version:LABEL).
         type: str
   servers:
     description: Virtual servers. Each has exactly the tools of its gateways, put right on every run.
@@ -505,9 +505,9 @@ class Registry:
             changed = {{"team": "team_id"}.get(key, key) for key in action["fields"]}
             changes = {key: value for key, value in fields.items() if key in changed}
             if changes or "auth" in changed:
-                self.client.update_gateway(row, changes, clear_auth="auth" in changed)
+                row = self.client.update_gateway(row, changes, clear_auth="auth" in changed)
             if changed & {"enabled", "reachable"}:
-                self.client.activate_gateway(row["id"])
+                self.client.activate_gateway(row)
         return None
 
     def _server(self, action: dict) -> None:

@@ -32,7 +32,7 @@ class Demo:
 
     def run(self, *command: str, timeout: int = 900, **environment: str) -> subprocess.CompletedProcess:
         """A command as the demo's user, in the repository."""
-        return run([*map(str, command)], timeout=timeout, MCP_DEMO_HOME=str(self.home), **environment)
+        return run([*map(str, command)], timeout=timeout, MCP_DEMO_HOME=str(self.home), ANSIBLE_HOME=str(self.home / "ansible"), **environment)
 
     def up(self) -> subprocess.CompletedProcess:
         return make("demo")
@@ -81,7 +81,9 @@ class Demo:
         return answer["result"]["content"][0]["text"]
 
     def ask_mongodb(self, environment: str, tool: str, **arguments: object) -> str:
-        place = {"connectionId": "preconfigured", "database": f"shop_{environment}", **arguments}
+        place = {"connectionId": "preconfigured", **arguments}
+        if "collection" in arguments:
+            place["database"] = f"shop_{environment}"
         answer = self.call(f"demo-{environment}", f"demo-{environment}-mongodb-{tool}", place).json()
         assert not answer.get("error") and not answer["result"].get("isError"), answer
         return "\n".join(block["text"] for block in answer["result"]["content"])

@@ -89,10 +89,12 @@ def test_no_answer_is_an_error_of_ours() -> None:
 @pytest.mark.parametrize(("stored", "sent"), [("bearer", {"auth_type": "bearer", "auth_token": "*****"}), ("", {})])
 def test_an_update_never_erases_a_credential(stored: str, sent: dict) -> None:
     bodies = []
+    row = {"id": "g", "name": "g", "url": "u", "transport": "SSE", "visibility": "team", "enabled": True, "reachable": True, "teamId": "t", "tags": []}
+    row |= {"description": None, "authType": None, "authValue": None, "lastSeen": None}
 
     def handler(request: httpx.Request) -> httpx.Response:
         bodies.append(json.loads(request.content))
-        return httpx.Response(200, json={})
+        return httpx.Response(200, json=row)
 
     client(handler).update_gateway({"id": "g", "auth_type": stored}, {"description": "x"})
     assert bodies == [{"description": "x", **sent}]

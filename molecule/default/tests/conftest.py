@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ CONTROL = Path(__file__).resolve().parents[3] / ".cache" / "molecule-default"
 @dataclass(frozen=True)
 class Login:
     user: str
-    password: str
+    password: str = field(repr=False)
     host: str
     port: int
     database: str
