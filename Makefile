@@ -54,4 +54,4 @@ chaos: venv ## kills at many moments; takes long, not part of `make test`
 bench soak: ## not yet: they come with the bridge
 	@echo "There is no $@ yet; it comes with the bridge (README, \"What works today\")." >&2; exit 1
 
-test: lint unit integration ## everything, on a fresh clone too
+test: lint unit integration molecule ## everything, on a fresh clone too

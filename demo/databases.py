@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pymongo.errors
-from ansible_collections.mcp.tenancy.plugins.module_utils import _supervisor
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _supervisor
 from demo import data, logins, postgres, tls
 from demo import state as demo_state
 from demo.state import DemoError, State

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _supervisor
-
 from demo import state as demo_state
 
 

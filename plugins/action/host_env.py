@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleError
+
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 

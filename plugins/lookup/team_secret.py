@@ -39,6 +39,7 @@ import os
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
+
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv, TeamEnvError
 
 

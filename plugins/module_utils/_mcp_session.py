@@ -76,20 +76,22 @@ async def _round_trip(url: str, headers: dict, tool: str | None, arguments: dict
         seconds[name], started = round(now - started, 3), now
 
     # No proxy from the environment: it would see the token.
-    async with httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False, event_hooks={"response": [remember]}) as http:
-        async with mcp.Client(streamable_http_client(url, http_client=http), mode=mode) as client:
-            lap("connect")
-            step[0] = "tools/list"
-            tools = await _all_tools(client)
-            lap("list")
-            answer, is_error = "", False
-            if tool:
-                step[0] = f"tools/call {tool}"
-                result = await client.call_tool(tool, arguments)
-                lap("call")
-                text = "\n".join(block.text for block in result.content if getattr(block, "text", None) is not None)
-                answer, is_error = shortened(text, answer_limit), bool(result.is_error)
-            return {"tools": tools, "answer": answer, "is_error": is_error, "seconds": seconds, "protocol_version": client.session.protocol_version}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=None, trust_env=False, event_hooks={"response": [remember]}) as http,
+        mcp.Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        lap("connect")
+        step[0] = "tools/list"
+        tools = await _all_tools(client)
+        lap("list")
+        answer, is_error = "", False
+        if tool:
+            step[0] = f"tools/call {tool}"
+            result = await client.call_tool(tool, arguments)
+            lap("call")
+            text = "\n".join(block.text for block in result.content if getattr(block, "text", None) is not None)
+            answer, is_error = shortened(text, answer_limit), bool(result.is_error)
+        return {"tools": tools, "answer": answer, "is_error": is_error, "seconds": seconds, "protocol_version": client.session.protocol_version}
 
 
 async def _all_tools(client: Any) -> list[str]:

@@ -10,7 +10,8 @@ version_added: "0.1.0"
 short_description: Keep a set of programs running under a supervisord of its own
 description:
   - Writes the configuration of one supervisord, starts it when none answers, and makes it run exactly the given programs.
-  - Whether a program is restarted depends on what supervisord has loaded, not on whether a file was just written. A run that was cut off is finished by the next one.
+  - Whether a program is restarted depends on what supervisord has loaded, not on whether a file was just written.
+    A run that was cut off is finished by the next one.
   - Needs neither root nor systemd. The programs run as the user that the task runs as, with nothing of that user's environment.
 author: the mcp.tenancy authors (@mcp-tenancy)
 options:

@@ -10,6 +10,7 @@ import os
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration_check
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file, _private_file

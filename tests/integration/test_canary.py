@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 

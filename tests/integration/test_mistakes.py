@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv

@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
-
 from tests.integration.conftest import recap
 
 PASSWORDS = {

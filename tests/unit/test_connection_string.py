@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string as connection_string
 
 ODD = ["p@ss", "a:b", "a/b", "100%", "what?", "#1", "it's", 'say "x"', "back\\slash", "$HOME", "with space", "grüße", "漢字", "x" * 200, "%41", "+", "a&b=c"]

@@ -10,7 +10,7 @@ import pytest
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("jwt")
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge as contextforge  # noqa: E402
+from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge as contextforge
 
 KEY = "key-canary-" + "k" * 40
 

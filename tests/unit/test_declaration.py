@@ -5,6 +5,7 @@ import copy
 import json
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _supervised
 
 POSTGRES = {"host": "db.internal", "port": 5432, "database": "team_a_dev", "ca": "ca.pem"}

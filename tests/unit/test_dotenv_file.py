@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
 VALUES = [

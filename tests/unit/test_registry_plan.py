@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan as registry
 
 DEV = "t-dev"

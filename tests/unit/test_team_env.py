@@ -5,6 +5,7 @@ import copy
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv, TeamEnvError
