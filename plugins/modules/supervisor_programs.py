@@ -142,9 +142,9 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.mcp.tenancy.plugins.module_utils import _supervisor
 
 try:
-    import supervisor.xmlrpc  # noqa: F401 - only whether it is there
+    from supervisor.xmlrpc import SupervisorTransport
 
-    HAS_SUPERVISOR, WHY_NOT = True, None
+    HAS_SUPERVISOR, WHY_NOT = SupervisorTransport is not None, None
 except ImportError:
     HAS_SUPERVISOR, WHY_NOT = False, traceback.format_exc()
 

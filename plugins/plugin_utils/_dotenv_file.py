@@ -9,7 +9,10 @@ from __future__ import annotations
 import io
 import re
 
-from dotenv.parser import parse_stream
+try:
+    from dotenv.parser import parse_stream
+except ImportError:  # told when it is needed, so that the plugin can be loaded and documented without it
+    parse_stream = None
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -24,6 +27,8 @@ class DotenvError(ValueError):
 
 def parse(text: str) -> dict[str, str]:
     """Names and values in the order of the file. Raises :class:`DotenvError` with every mistake."""
+    if parse_stream is None:
+        raise DotenvError([(0, "the Python library python-dotenv is missing on the control node (pip install python-dotenv)")])
     values: dict[str, str] = {}
     mistakes: list[tuple[int, str]] = []
     for binding in parse_stream(io.StringIO(text)):

@@ -128,7 +128,8 @@ def problems(values: dict[str, str], declaration: dict, path: str) -> list[Probl
         given = [name for name in _names(service, declaration) if name in values]
         if len(given) != 1:
             what = "is missing" if not given else "is given twice, under its own and under its bare name"
-            step = f"set it to {_connection_string.SCHEMES[service['engine']][0]}://USER:PASSWORD@{service['database']['host']}:{service['database']['port']}/{service['database']['database']}"
+            scheme, target = _connection_string.SCHEMES[service["engine"]][0], service["database"]
+            step = f"set it to {scheme}://USER:PASSWORD@{target['host']}:{target['port']}/{target['database']}"
             found.append(Problem(f"{path}: {service['credential']}", what, step))
             continue
         try:

@@ -1,28 +1,102 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateway's application behind a filter for request headers that must never reach it from a client.
+"""The gateway's application behind a filter for what a client must not send and the doors that are not for it.
 
 ContextForge 1.1.0 lets a client's ``X-Upstream-Authorization`` replace the credential that is stored for an upstream (CVE-2026-110279), lets a
-client-chosen session id select another user's upstream session, and has no reason to believe a client about who it is. Until a fixed
-version is pinned this closes the holes in the gateway's own process, whatever stands in front of it (docs/upstream.md).
+client-chosen session id select another user's upstream session, and has no reason to believe a client about who it is. A token that is bound to
+one virtual server still gets answers at ``/mcp``, ``/rpc`` and ``/sse``, which span servers. Until a fixed version is pinned this closes the
+holes in the gateway's own process, whatever stands in front of it (docs/upstream.md).
+
+A token is only *read* here to choose a door; whether it is genuine is for the gateway to say, at whichever door. A token that lies about
+itself is therefore no way in.
 """
 
 from __future__ import annotations
 
-from mcpgateway.main import app as gateway
+import base64
+import json
+import os
+import re
 
 #: Request headers that are dropped, lower-case as ASGI has them.
 DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally"}
 DROPPED_PREFIXES = (b"x-forwarded-user", b"x-contextforge-")
 
+OPEN_DOORS = {"/health", "/ready"}
+CLIENT_DOOR = re.compile(r"/servers/[0-9a-f-]{32,36}/mcp/?")
+#: With the Admin UI on, browsers come with a session cookie instead of a bearer and need its pages.
+UI = os.environ.get("MCPGATEWAY_UI_ENABLED", "false").lower() == "true"
 
-def passes(name: bytes) -> bool:
-    """Whether a request header may reach the gateway."""
-    lowered = name.lower()
-    return lowered not in DROPPED and not lowered.startswith(DROPPED_PREFIXES)
+
+def passing(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The request headers that may reach the gateway. A cookie may carry a token too: it passes for browsers of the Admin UI only, never beside a bearer."""
+    names = {name.lower() for name, _value in headers}
+    cookies = UI and b"authorization" not in names
+
+    def passes(name: bytes) -> bool:
+        return name not in DROPPED and not name.startswith(DROPPED_PREFIXES) and (cookies or name != b"cookie")
+
+    return [(name, value) for name, value in headers if passes(name.lower())]
 
 
-async def app(scope: dict, receive: object, send: object) -> None:
-    """The ASGI application that the server runs."""
-    if scope["type"] in ("http", "websocket"):
-        scope = {**scope, "headers": [header for header in scope["headers"] if passes(header[0])]}
-    await gateway(scope, receive, send)
+def claims_of(headers: list[tuple[bytes, bytes]]) -> dict | None:
+    """What the bearer says of itself, unverified; ``{}`` when it cannot be read, None when there is none."""
+    given = [value for name, value in headers if name.lower() == b"authorization"]
+    if not given:
+        return None
+    if len(given) > 1:  # which of them the gateway would read is not ours to guess
+        return {}
+    try:
+        payload = given[0].split(b".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        return claims if isinstance(claims, dict) else {}
+    except (IndexError, ValueError):
+        return {}
+
+
+def refusal(path: str, headers: list[tuple[bytes, bytes]]) -> int | None:
+    """The status with which a request is turned away, or None: administrators everywhere, clients at a virtual server's door only."""
+    if path in OPEN_DOORS or CLIENT_DOOR.fullmatch(path):
+        return None
+    claims = claims_of(headers)
+    if claims is None:
+        return None if UI else 401
+    user = claims.get("user")
+    return None if isinstance(user, dict) and user.get("is_admin") is True else 403
+
+
+async def turn_away(status: int, send: object) -> None:
+    """An answer that tells nothing about what is there."""
+    body = b'{"detail":"Access denied"}' if status == 403 else b'{"detail":"Authentication required"}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def behind_filter(gateway: object) -> object:
+    """The ASGI application that the server runs, around the gateway's own."""
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] in ("http", "websocket"):
+            status = refusal(scope["path"], scope["headers"])
+            if status and scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            if status:
+                await turn_away(status, send)
+                return
+            scope = {**scope, "headers": passing(scope["headers"])}
+        await gateway(scope, receive, send)
+
+    return app
+
+
+def __getattr__(name: str) -> object:
+    """``app`` is made when the server asks for it, so that the rules can be tested without the gateway."""
+    if name != "app":
+        raise AttributeError(name)
+    from mcpgateway.main import app as gateway
+
+    globals()["app"] = behind_filter(gateway)
+    return globals()["app"]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter in the gateway's process: which headers pass, which doors are for whom."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+SPEC = importlib.util.spec_from_file_location("front", Path(__file__).parents[2] / "roles/gateway/files/mcp_gateway_front.py")
+front = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(front)
+SERVER = "/servers/d5d85a98d4aa54d3ac90549196fb71ea/mcp"
+
+
+def bearer(**claims: object) -> list[tuple[bytes, bytes]]:
+    return [(b"authorization", b"Bearer h." + base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=") + b".s")]
+
+
+MEMBER, ADMIN = bearer(user={"is_admin": False}), bearer(user={"is_admin": True})
+
+
+NEVER = ["X-Upstream-Authorization", "Mcp-Session-Id", "x-mcp-session-id", "X-Forwarded-User-Email", "X-ContextForge-Auth-Context", "Cookie"]
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_headers_of_a_client_that_never_pass(name: str) -> None:
+    assert front.passing([(name.encode(), b"x"), (b"Accept", b"y")]) == [(b"Accept", b"y")]
+
+
+@pytest.mark.parametrize("name", [b"authorization", b"content-type", b"mcp-protocol-version", b"x-forwarded-for"])
+def test_headers_that_pass(name: bytes) -> None:
+    assert front.passing([(name, b"x")]) == [(name, b"x")]
+
+
+def test_a_cookie_passes_for_browsers_of_the_admin_ui_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "UI", True)
+    assert front.passing([(b"cookie", b"a=b")]) == [(b"cookie", b"a=b")]
+    assert front.passing([(b"cookie", b"jwt_token=b"), *MEMBER]) == MEMBER
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (SERVER, MEMBER, None),
+        (SERVER + "/", [], None),  # the gateway itself asks for a token there
+        ("/ready", [], None),
+        ("/mcp", MEMBER, 403),
+        ("/rpc", MEMBER, 403),
+        ("/sse", MEMBER, 403),
+        ("/v1/tools", MEMBER, 403),
+        (SERVER + "/../../../rpc", MEMBER, 403),
+        ("/servers/x/mcp", MEMBER, 403),
+        ("//mcp", MEMBER, 403),
+        ("/mcp", ADMIN, None),
+        ("/v1/gateways", ADMIN, None),
+        ("/mcp", [], 401),
+        ("/mcp", [(b"authorization", b"Bearer nonsense")], 403),
+        ("/mcp", [(b"authorization", b"Basic YTpi")], 403),
+        ("/mcp", bearer(user="admin"), 403),
+        ("/mcp", bearer(user={"is_admin": "yes"}), 403),
+        ("/mcp", MEMBER + ADMIN, 403),
+        ("/mcp", ADMIN + MEMBER, 403),
+    ],
+)
+def test_doors(path: str, headers: list, status: int | None) -> None:
+    assert front.refusal(path, headers) == status
