@@ -29,7 +29,6 @@ class ActionModule(TeamAction):
         if problems:
             lines = "\n".join(f"  - {host}: {problem}" for problem in problems)
             result.update(failed=True, msg=f"{len(problems)} mistake(s) in the declaration; nothing was touched.\n{lines}")
-            result["mistakes"] = [{"host": host, "place": p.place, "message": p.message, "next_step": p.next_step} for p in problems]
         else:
             result.update(changed=False, msg=f"{host}: the declaration of {declaration['mcp_team']} is in order")
         return result

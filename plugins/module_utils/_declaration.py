@@ -45,6 +45,9 @@ OVERRIDABLE = {"MCPGATEWAY_UI_ENABLED", "MCPGATEWAY_ADMIN_API_ENABLED", "JQ_FILT
 #: Secrets of our own, generated once when the operator's file lacks them. Name → bytes of randomness.
 OWN_SECRETS = {"JWT_SECRET_KEY": 48, "AUTH_ENCRYPTION_SECRET": 48, "CSRF_SECRET_KEY": 48, "PLATFORM_ADMIN_PASSWORD": 24, "DEFAULT_USER_PASSWORD": 24}
 
+#: What starts every service.
+HOST_TOOLS = ("mcp-unseal", "mcp-exec")
+
 #: mongodb-mcp-server: what could reach another database, write files or call home is off.
 MONGODB_DISABLED_TOOLS = "atlas,atlas-local,assistant,connect,disconnect,list-connections,export,mongodb-logs"
 
@@ -184,16 +187,28 @@ def registry(declaration: dict) -> dict:
         )
         for email in members:
             # One member: the entry has the server's name. More of them: each entry says whose it is.
-            name = space if len(members) == 1 else f"{space}-{email.partition('@')[0]}"
-            wanted["clients"].append({"name": name, "user": email, "team": space, "server": space})
+            name = space if len(members) == 1 else f"{space}-{_short_name(email, members)}"
+            wanted["clients"].append({"name": name, "user": email, "team": space, "server": space, **_token_life(declaration)})
     return wanted
+
+
+def _short_name(email: str, members: list[str]) -> str:
+    local = email.partition("@")[0]
+    return local if [member.partition("@")[0].lower() for member in members].count(local.lower()) == 1 else email
+
+
+def _token_life(declaration: dict) -> dict[str, int]:
+    """A token is renewed when a third of its life is left, so that runs may fail or be skipped for a while."""
+    days = int(declaration.get("mcp_client_days") or 30)
+    return {"expires_in_days": days, "renew_within_days": days // 3}
 
 
 def manifest(declaration: dict, programs: dict) -> dict:
     """How each service of a host is started: what ``mcp-unseal`` and ``mcp-exec`` read. Holds no secret, only their names.
 
     ``programs`` has the paths on the host: ``gateway`` (directory of the gateway's virtual environment), ``node``, ``servers``
-    (folder of ``node_modules``), ``tools_python``, ``gateway_app``.
+    (folder of ``node_modules``), ``tools_python``, ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
+    reads when it starts and that are not named after their content: a change of one is a restart.
     """
     where, entries = paths(declaration), {}
     front = gateway(declaration)
@@ -206,11 +221,13 @@ def manifest(declaration: dict, programs: dict) -> dict:
         "environment": front["settings"],
         "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
         "priority": 200,
+        "files": ["mcp_gateway_front.py", *HOST_TOOLS],
     }
     for service in services(declaration):
         entries[service["name"]] = _wrapped(declaration, programs, service)
     for name, entry in entries.items():
         entry["directory"] = f"{where['work']}/{name}"
+        entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
     return {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"], "services": entries}
 
 
@@ -226,6 +243,7 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
         # `translate` insists on the gateway's settings; it gets values that open nothing and that live as long as the process.
         "throwaway": ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"],
         "priority": 100,
+        "files": [*HOST_TOOLS, "mcp-stdio", f"{service['name']}.pem"],
     }
     target = service["database"]
     if service["engine"] == "postgres":

@@ -17,6 +17,8 @@ TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
 HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*|\[?[0-9A-Fa-f:]+\]?")
 EMAIL = re.compile(r"[^@\s,;:\"<>]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+PATH = re.compile(r"/[^\x00-\x1f\x7f\"'\\$%{}]*[^\x00-\x20\x7f\"'\\$%{}]")
+PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
 DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
 
 #: Every variable of the collection's public interface.
@@ -51,6 +53,8 @@ def problems(variables: dict[str, Any]) -> list[Problem]:
     """All mistakes in the ``mcp_*`` variables of one host, in the order of the declaration."""
     found = [*_unknown(variables, VARIABLES, "")]
     found += _team(variables)
+    found += _places(variables)
+    found += _clients(variables)
     found += _choice(variables, "mcp_runtime", RUNTIMES)
     found += _choice(variables, "mcp_wrapper", WRAPPERS)
     found += _gateway(variables)
@@ -87,6 +91,35 @@ def _team(variables: dict[str, Any]) -> list[Problem]:
     return []
 
 
+def _places(variables: dict[str, Any]) -> list[Problem]:
+    """Paths on the hosts must be whole, and one team's folder must hold nothing else; those on the control node may be relative to the inventory."""
+    found = []
+    for name in ("mcp_root", "mcp_runtime_directory", "mcp_client_config"):
+        value = variables.get(name)
+        if value is not None and not (isinstance(value, str) and PATH.fullmatch(value) and not {"..", "."} & set(value.split("/"))):
+            found.append(Problem(name, "must be a whole path of plain characters", "use a form like /srv/mcp-tenancy/team_a"))
+    if not found and variables.get("mcp_root") and str(variables.get("mcp_root")).rstrip("/") == str(variables.get("mcp_runtime_directory")).rstrip("/"):
+        found.append(Problem("mcp_runtime_directory", "is also mcp_root", "set it to a folder of its own on tmpfs, below /run or /dev/shm"))
+    for name in ("mcp_env_file", "mcp_vault_key_file"):
+        if name in variables and not (isinstance(variables[name], str) and variables[name].strip()):
+            found.append(Problem(name, "must be the path of a file", "name one, relative to the inventory or whole"))
+    pythons = variables.get("mcp_python", "python3")
+    if not all(isinstance(python, str) and python for python in (pythons if isinstance(pythons, list) and pythons else [pythons])):
+        found.append(Problem("mcp_python", "must be a program or a list of programs", "use a form like [python3.13, /usr/bin/python3.12]"))
+    return found
+
+
+def _clients(variables: dict[str, Any]) -> list[Problem]:
+    found = []
+    days = variables.get("mcp_client_days", 30)
+    if isinstance(days, bool) or not str(days).isdecimal() or not 1 <= int(days) <= 365:
+        found.append(Problem("mcp_client_days", f"'{days}' is not a number of days", "use a number from 1 to 365"))
+    url = variables.get("mcp_public_url")
+    if url is not None and not (isinstance(url, str) and PUBLIC_URL.fullmatch(url)):
+        found.append(Problem("mcp_public_url", "is not the base of a URL", "use a form like https://mcp.team-a.example"))
+    return found
+
+
 def _choice(variables: dict[str, Any], name: str, allowed: tuple[str, ...]) -> list[Problem]:
     if variables.get(name, allowed[0]) not in allowed:
         return [Problem(name, f"'{variables[name]}' is not available", f"use {' or '.join(allowed)}")]
@@ -98,7 +131,8 @@ def _gateway(variables: dict[str, Any]) -> list[Problem]:
     if "mcp_gateway_port" in variables and not _is_port(variables["mcp_gateway_port"]):
         found.append(_bad_port("mcp_gateway_port", variables["mcp_gateway_port"]))
     email = variables.get("mcp_gateway_admin_email")
-    if email is not None and not (isinstance(email, str) and EMAIL.fullmatch(email)):
+    derived = f"mcp-admin@{str(variables.get('mcp_team')).replace('_', '-')}.example"  # a mistake in the team's name is told once
+    if email is not None and email != derived and not (isinstance(email, str) and EMAIL.fullmatch(email)):
         found.append(Problem("mcp_gateway_admin_email", "is not an e-mail address", "use a form like mcp-admin@example.com"))
     settings = variables.get("mcp_gateway_settings") or {}
     if not isinstance(settings, dict):

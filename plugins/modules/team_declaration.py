@@ -33,16 +33,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-mistakes:
-  description: Every mistake found.
-  returned: failure
-  type: list
-  elements: dict
-  contains:
-    host: {description: The host whose variables were read., type: str}
-    place: {description: Variable or file with line., type: str}
-    message: {description: What is wrong., type: str}
-    next_step: {description: What to do about it., type: str}
+msg:
+  description: Every mistake found, one line each, with the host, the place (variable, or file with line), what is wrong and the next step.
+  returned: always
+  type: str
 """
 
 # The work is done by the action plugin of the same name.

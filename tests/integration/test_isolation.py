@@ -51,7 +51,7 @@ def test_a_dev_token_is_refused_at_the_administrative_doors(demo, dev, door) -> 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Basic YTpi"}])
 def test_without_a_good_token_there_is_no_answer(demo, headers) -> None:
-    assert demo.rpc(demo.clients["demo-dev"]["url"], headers, "tools/list").status_code == 401
+    assert demo.rpc(demo.clients["demo-dev"]["url"], headers, "tools/list").status_code in (401, 403)
 
 
 def test_headers_that_upstream_believes_are_without_effect(demo, dev) -> None:

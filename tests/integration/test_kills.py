@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.integration.conftest import REPOSITORY, UNPRIVILEGED, make
+from tests.integration.interruption import everything_answers, interrupt_and_run_again
 
 PROGRAMS = {
     "the gateway": lambda line: "mcp_gateway_front:app" in line and "--app-dir" in line,
@@ -43,10 +41,8 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> obje
     raise AssertionError(f"{what}: not within {seconds} s; last: {last!r}"[:2000])
 
 
-def everything_answers(demo) -> bool:
-    for environment in ("dev", "prod"):
-        assert json.loads(demo.ask_postgres(environment, "SELECT current_database() AS d")) == [{"d": f"shop_{environment}"}]
-        assert demo.ask_mongodb(environment, "count", collection="reviews")
+def gone(demo) -> bool:
+    assert demo.processes() == {}
     return True
 
 
@@ -63,7 +59,7 @@ def test_what_is_killed_is_back_and_answers_without_help(demo, program) -> None:
 def test_a_killed_supervisor_leaves_no_orphan_and_make_demo_heals(demo) -> None:
     for pid in pids(demo, lambda line: "supervisord" in line):
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not demo.processes(), 20, "no orphan is left")
+    wait_for(lambda: gone(demo), 20, "no orphan is left")
     done = demo.up()
     assert done.returncode == 0, done.stdout[-4000:]
     assert everything_answers(demo)
@@ -73,24 +69,16 @@ def test_kill_of_all_is_healed_by_make_demo(demo) -> None:
     for pid in demo.processes():
         with contextlib.suppress(ProcessLookupError):  # it went with its parent
             os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not demo.processes(), 20, "everything is gone")
+    wait_for(lambda: gone(demo), 20, "everything is gone")
     done = demo.up()
     assert done.returncode == 0, done.stdout[-4000:]
     assert everything_answers(demo)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("moment", ["TASK [mcp.tenancy.host_tools : Place mcp-unseal", "TASK [mcp.tenancy.runtime : Keep the services"])
+@pytest.mark.parametrize(
+    ("how", "moment"),
+    [(signal.SIGINT, "TASK [mcp.tenancy.host_tools : Place mcp-unseal"), (signal.SIGKILL, "TASK [mcp.tenancy.runtime : Keep the services")],
+)
 def test_interrupted_in_the_middle_and_run_again_gives_the_same_end(demo, how, moment) -> None:
-    assert make("demo-stop").returncode == 0
-    (demo.home / "team/etc/services.json").unlink()
-    command = [*UNPRIVILEGED, "make", "--no-print-directory", "demo", f"DEMO_HOME={demo.home}"]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True
-    ) as running:
-        assert any(moment in line for line in running.stdout), moment
-        os.killpg(running.pid, how)
-        running.stdout.read()
-    done = demo.up()
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert everything_answers(demo)
+    """Two moments; `make chaos` has them all."""
+    interrupt_and_run_again(demo, how, moment)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def test_a_broken_inventory_is_refused_before_anything_is_touched(tmp_path, name
     assert done.returncode != 0
     assert "gw1: " in output and place in output and says in output and "Next: " in output, output[-3000:]
     assert "hunter2" not in output
+    assert set(re.findall(r"^(\S+) +: ok=", done.stdout, re.MULTILINE)) == {"gw1"}, "what lies beside the inventory is no host"
     assert inventory.files() == before, "no trace"
     assert not (tmp_path / "root").exists() and not (tmp_path / "run").exists()
 
@@ -111,3 +113,14 @@ def test_all_mistakes_are_told_at_once(tmp_path) -> None:
 def test_a_version_of_the_gateway_with_a_known_hole_is_refused(demo) -> None:
     done = demo.deploy("-e", "mcp_gateway_version=1.0.11")
     assert done.returncode != 0 and "1.0.11 is not a version" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("inventory", "says"), [("inventories/team_z", "team_z"), ("empty", "has no host. Next: ")])
+def test_an_inventory_that_is_not_there_or_empty_is_an_error(tmp_path, inventory, says) -> None:
+    """Ansible alone would warn and end with 0."""
+    if inventory == "empty":
+        (tmp_path / "hosts.yml").write_text("all: {hosts: {}}\n")
+        inventory = str(tmp_path)
+    command = [REPOSITORY / ".venv/bin/ansible-playbook", "deploy.yml", "-i", inventory]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode != 0 and says in " ".join((done.stdout + done.stderr).split())

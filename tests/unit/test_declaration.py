@@ -23,7 +23,14 @@ DECLARATION = {
         {"name": "prod", "postgres": {**POSTGRES, "database": "team_a"}, "members": ["alice@example.com", "bob@example.com"]},
     ],
 }
-PROGRAMS = {"gateway": "/lib/gw", "gateway_app": "/bin/x", "node": "/usr/bin/node", "servers": "/lib/s/node_modules", "tools_python": "/lib/t/bin/python"}
+PROGRAMS = {
+    "gateway": "/lib/gw",
+    "gateway_app": "/bin/x",
+    "node": "/usr/bin/node",
+    "servers": "/lib/s/node_modules",
+    "tools_python": "/lib/t/bin/python",
+    "files": {},
+}
 
 
 def changed(path: str, value: object) -> dict:
@@ -61,6 +68,14 @@ def test_a_good_declaration_has_no_problem() -> None:
         ("mcp_environments.0.postgres.access", "all", "mcp_environments[0].postgres.access", "read_only or read_write"),
         ("mcp_environments.0.postgres.password", "x", "mcp_environments[0].postgres.password", "encrypted .env"),
         ("mcp_environments.0.postgres.host", "a,b", "mcp_environments[0].postgres.host", "one host name"),
+        ("mcp_root", 5, "mcp_root", "whole path"),
+        ("mcp_root", "srv/mcp", "mcp_root", "whole path"),
+        ("mcp_root", "/srv/../etc", "mcp_root", "whole path"),
+        ("mcp_runtime_directory", "/srv/mcp/team_a", "mcp_runtime_directory", "is also mcp_root"),
+        ("mcp_env_file", "", "mcp_env_file", "path of a file"),
+        ("mcp_python", [3.12], "mcp_python", "list of programs"),
+        ("mcp_client_days", "soon", "mcp_client_days", "number of days"),
+        ("mcp_public_url", "mcp.example.com", "mcp_public_url", "https://"),
         ("mcp_environments.0.members", ["alice"], "mcp_environments[0].members[0]", "not an e-mail"),
         ("mcp_environments.0.members", ["a@b.example", "A@b.example"], "mcp_environments[0].members", "twice"),
         ("mcp_environments.0.members", ["admin@example.com"], "mcp_environments[0].members", "administrator"),
@@ -135,3 +150,30 @@ def test_the_gateway_has_every_setting_that_the_facts_ask_for() -> None:
     assert settings["PORT"] == "4444" and settings["APP_DOMAIN"] == "http://127.0.0.1:4444"
     assert settings["DATABASE_URL"] == "sqlite:////srv/mcp/team_a/state/mcp.db"
     assert settings["MCPGATEWAY_UI_ENABLED"] == "false" and settings["LOG_LEVEL"] == "INFO"
+
+
+def test_a_changed_file_that_a_service_reads_is_a_changed_service() -> None:
+    def services(**files: str) -> dict:
+        return _declaration.manifest(DECLARATION, {**PROGRAMS, "files": files})["services"]
+
+    before = services()
+    for file, affected in (
+        ("mcp_gateway_front.py", {"gateway"}),
+        ("mcp-stdio", {"postgres-dev", "mongodb-dev", "postgres-prod"}),
+        ("postgres-dev.pem", {"postgres-dev"}),
+        ("mcp-exec", set(before)),
+    ):
+        after = services(**{file: "another"})
+        assert {name for name in after if after[name] != before[name]} == affected, file
+
+
+def test_members_of_the_same_local_name_have_clients_of_different_names() -> None:
+    members = ["bob@x.example", "bob@y.example", "eve@x.example"]
+    names = [client["name"] for client in _declaration.registry(changed("mcp_environments.1.members", members))["clients"]]
+    assert names == ["team-a-dev", "team-a-prod-bob@x.example", "team-a-prod-bob@y.example", "team-a-prod-eve"]
+
+
+def test_tokens_live_as_long_as_declared_and_are_renewed_in_time() -> None:
+    client = _declaration.registry({**DECLARATION, "mcp_client_days": "1"})["clients"][0]
+    assert client["expires_in_days"] == 1 and client["renew_within_days"] == 0
+    assert _declaration.registry(DECLARATION)["clients"][0]["renew_within_days"] == 10

@@ -6,6 +6,10 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import os
+import select
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +72,21 @@ def test_a_cookie_passes_for_browsers_of_the_admin_ui_only(monkeypatch: pytest.M
 )
 def test_doors(path: str, headers: list, status: int | None) -> None:
     assert front.refusal(path, headers) == status
+
+
+def test_a_forked_worker_ends_with_the_process_that_forked_it(tmp_path: Path) -> None:
+    """Two processes deep, as the gateway does it, and with the pipe that hides the death of the first one held open by the second."""
+    script = f"""
+import importlib.util, os, sys, time
+spec = importlib.util.spec_from_file_location("front", {str(SPEC.origin)!r})
+front = importlib.util.module_from_spec(spec); spec.loader.exec_module(front)
+front.follow_after_forks()
+if os.fork() == 0 and os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as gateway:
+        worker = os.pidfd_open(int(gateway.stdout.readline()))
+        gateway.kill()
+        ended, _writable, _failed = select.select([worker], [], [], 10)
+        assert ended == [worker]

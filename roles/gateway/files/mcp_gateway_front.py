@@ -8,6 +8,9 @@ holes in the gateway's own process, whatever stands in front of it (docs/upstrea
 
 A token is only *read* here to choose a door; whether it is genuine is for the gateway to say, at whichever door. A token that lies about
 itself is therefore no way in.
+
+The gateway also forks workers that hold each other's pipes open, so that none of them notices when a killed gateway leaves them behind.
+They are made to follow it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import base64
 import json
 import os
 import re
+import select
+import threading
 
 #: Request headers that are dropped, lower-case as ASGI has them.
 DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally"}
@@ -92,10 +97,36 @@ def behind_filter(gateway: object) -> object:
     return app
 
 
+def follow(parent: int) -> None:
+    """End this process when ``parent`` ends. A pidfd, since PR_SET_PDEATHSIG would follow the thread that forked and not its process."""
+    try:
+        ended = os.pidfd_open(parent)
+    except ProcessLookupError:
+        os._exit(1)
+
+    def wait() -> None:
+        select.select([ended], [], [])
+        os._exit(1)
+
+    threading.Thread(target=wait, name="follow-parent", daemon=True).start()
+
+
+def follow_after_forks() -> None:
+    """Each process that this one forks from now on, and each that those fork, ends with the one that forked it."""
+    forking = [os.getpid()]
+
+    def in_child() -> None:
+        parent, forking[0] = forking[0], os.getpid()
+        follow(parent)
+
+    os.register_at_fork(after_in_child=in_child)
+
+
 def __getattr__(name: str) -> object:
     """``app`` is made when the server asks for it, so that the rules can be tested without the gateway."""
     if name != "app":
         raise AttributeError(name)
+    follow_after_forks()
     from mcpgateway.main import app as gateway
 
     globals()["app"] = behind_filter(gateway)
