@@ -9,7 +9,7 @@ DEMO_HOME ?= .demo
 export MCP_DEMO_HOME := $(abspath $(DEMO_HOME))
 SCENARIO ?= default
 VENV := .venv/bin
-DEMO := PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
+DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
 .PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench soak venv demo-venv
