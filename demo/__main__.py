@@ -37,7 +37,7 @@ def up(home: Path) -> None:
     from demo import operator_env  # needs ansible; `stop` and `clean` do not
 
     began = time.monotonic()
-    step("databases: PostgreSQL 18 and a MongoDB-protocol server, both TLS and SCRAM")
+    step("databases, with TLS and SCRAM")
     demo_python(home, "-m", "demo.databases", "up")
     step("logins: one read-only login for each service, its password from the encrypted .env")
     demo_python(home, "-m", "demo.logins", given=json.dumps(operator_env.logins(home)))
