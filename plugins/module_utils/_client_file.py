@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _private_file
 
 
 class ClientFileError(Exception):
@@ -51,17 +52,8 @@ class ClientFile:
         """Replace the file by rename, with that entry changed."""
         if name is not None:
             self.content.setdefault("mcpServers", {})[name] = entry
-        temporary = None
         try:
-            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(self.path) or ".", prefix=".clients-")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(self.content, stream, indent=2)
-                stream.write("\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, self.path)
+            _private_file.write(self.path, json.dumps(self.content, indent=2).encode() + b"\n")
         except OSError as error:
-            if temporary:
-                os.unlink(temporary)
             why = error.strerror
             raise ClientFileError(f"client_config {self.path} cannot be written: {why}. Next: make its folder and room for it, then run again.") from None

@@ -69,9 +69,10 @@ revisions:
 """
 
 import os
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _private_file
 
 
 def read(path: str) -> bytes | None:
@@ -91,15 +92,9 @@ def is_private(path: str) -> bool:
 
 def place(module: AnsibleModule, path: str, content: bytes) -> None:
     """Replace the file by rename; 0600 from the first byte."""
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".env-")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        _private_file.write(path, content)
     except OSError as error:
-        os.unlink(temporary)
         module.fail_json(msg=f"{path} cannot be written: {error.strerror}. Next: make room or correct the folder's owner, then run again.")
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration, _private_file
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file, _private_file
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
 KEY_BYTES = 32
 HEADING = "Secrets of one team. Open it with: ansible-vault edit --vault-id TEAM@KEYFILE"

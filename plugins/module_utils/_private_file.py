@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to the collection; may change in any release.
-"""Files that only their owner may read, on the control node."""
+"""Files that only their owner may read."""
 
 from __future__ import annotations
 
