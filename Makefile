@@ -37,13 +37,13 @@ lint: venv ## ruff, yamllint, ansible-lint, ansible-test sanity
 	@tests/lint
 
 unit: venv ## the pure parts
-	@$(PYTEST) -q tests/unit
+	@$(PYTEST) -q tests/unit services/mcp_bridge/tests
 
 integration: venv ## the real parts: embedded databases, real gateway, real clients
 	@$(PYTEST) -q tests/integration
 
-conformance: venv ## isolation and attacks alone (part of integration)
-	@$(PYTEST) -q tests/integration/test_isolation.py tests/integration/test_canary.py
+conformance: venv ## does a wrapper mix up, hang or die quietly? the bridge with both wrappers, in full; prints a table
+	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.conformance --wrapper bridge,bridge-translate
 
 molecule: venv ## real hosts: SCENARIO=name, default "default"
 	@tests/molecule $(SCENARIO)
@@ -51,7 +51,10 @@ molecule: venv ## real hosts: SCENARIO=name, default "default"
 chaos: venv ## kills at many moments; takes long, not part of `make test`
 	@$(PYTEST) -q tests/chaos
 
-bench soak: ## not yet: they come with the bridge
-	@echo "There is no $@ yet; it comes with the bridge (README, \"What works today\")." >&2; exit 1
+bench: venv ## the bridge against other wrappers and the bare server: calls/s, latency, memory, CPU
+	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.bench
+
+soak: venv ## 20 minutes of open, close, call, kill and reload against the bridge
+	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.soak --minutes 20
 
 test: lint unit integration molecule ## everything, on a fresh clone too

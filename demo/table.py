@@ -76,13 +76,20 @@ def main() -> None:
                 rows.append((f"{found['engine']}-{environment}", environment, "ok", found["login"], found["rows"], found["example"][:40]))
         except* Exception as error:
             failed = True
-            rows.append((name, environment, "FAILED", "", "", str(error.exceptions[0])[:60]))
+            rows.append((name, environment, "FAILED", "", "", innermost(error)[:80]))
     print(render(rows))
     print("\nvirtual servers (an entry each in", f"{home}/client.json):")
     for name, entry in sorted(servers.items()):
         print(f"  {name}  {entry['url']}")
     print(next_things(home))
     sys.exit(1 if failed else 0)
+
+
+def innermost(error: BaseException) -> str:
+    """The first real error of a group, however deep it lies."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
 
 
 def next_things(home: Path) -> str:

@@ -17,6 +17,8 @@ class FilterModule:
             "team_services": _declaration.services,
             "team_gateway": _declaration.gateway,
             "team_registry": _declaration.registry,
+            "bridge_token": _declaration.bridge_token,
+            "with_bridge_tokens": _declaration.with_bridge_tokens,
             "team_manifest": _declaration.manifest,
             "supervised_programs": _supervised.programs,
         }

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-import shlex
+import hashlib
+import hmac
 import zlib
 
 ENGINES = ("postgres", "mongodb")
@@ -43,10 +44,23 @@ GATEWAY_SETTINGS = {
 #: What a team may set through ``mcp_gateway_settings`` although we have a value for it.
 OVERRIDABLE = {"MCPGATEWAY_UI_ENABLED", "MCPGATEWAY_ADMIN_API_ENABLED", "JQ_FILTER_WORKERS", "REGEX_WORKERS", "TOOL_RATE_LIMIT"}
 #: Secrets of our own, generated once when the operator's file lacks them. Name → bytes of randomness.
-OWN_SECRETS = {"JWT_SECRET_KEY": 48, "AUTH_ENCRYPTION_SECRET": 48, "CSRF_SECRET_KEY": 48, "PLATFORM_ADMIN_PASSWORD": 24, "DEFAULT_USER_PASSWORD": 24}
+OWN_SECRETS = {
+    "MCP_BRIDGE_TOKEN": 48,
+    "JWT_SECRET_KEY": 48,
+    "AUTH_ENCRYPTION_SECRET": 48,
+    "CSRF_SECRET_KEY": 48,
+    "PLATFORM_ADMIN_PASSWORD": 24,
+    "DEFAULT_USER_PASSWORD": 24,
+}
+
+#: How long a call may take when nothing else is declared.
+CALL_SECONDS = 60
 
 #: What starts every service.
 HOST_TOOLS = ("mcp-unseal", "mcp-exec")
+
+#: Each service's own bearer is derived from this one.
+BRIDGE_TOKEN = "MCP_BRIDGE_TOKEN"  # noqa: S105 - a name
 
 #: mongodb-mcp-server: what could reach another database, write files or call home is off.
 MONGODB_DISABLED_TOOLS = "atlas,atlas-local,assistant,connect,disconnect,list-connections,export,mongodb-logs"
@@ -98,6 +112,8 @@ def services(declaration: dict) -> list[dict]:
                     "access": database.get("access", "read_only"),
                     "database": connection_target(database, engine),
                     "ca": database["ca"],
+                    "guard": database.get("guard", True),
+                    "limits": dict(database.get("limits") or {}),
                 }
             )
     return sorted(found, key=lambda service: service["name"])
@@ -138,13 +154,25 @@ def gateway(declaration: dict) -> dict:
         "url": url,
         "public_url": public_url,
         "settings": settings,
-        "secrets": list(OWN_SECRETS),
+        "secrets": [name for name in OWN_SECRETS if name != BRIDGE_TOKEN],
         "admin_email": declaration["mcp_gateway_admin_email"],
     }
 
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def bridge_token(team_token: str, service: str) -> str:
+    """The bearer of one service's bridge: derived, so that a service that is taken over opens no other. ``mcp-unseal`` derives the same."""
+    return hmac.new(team_token.encode(), f"mcp.tenancy bridge\0{service}".encode(), hashlib.sha256).hexdigest()
+
+
+def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
+    """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
+    of_url = {service["url"]: bridge_token(team_token, service["name"]) for service in services(declaration)}
+    label = {url: hashlib.sha256(f"label\0{token}".encode()).hexdigest()[:12] for url, token in of_url.items()}
+    return [{**gateway, "auth_token": of_url[gateway["url"]], "auth_version": label[gateway["url"]]} for gateway in gateways]
 
 
 def registry(declaration: dict) -> dict:
@@ -206,8 +234,8 @@ def _token_life(declaration: dict) -> dict[str, int]:
 def manifest(declaration: dict, programs: dict) -> dict:
     """How each service of a host is started: what ``mcp-unseal`` and ``mcp-exec`` read. Holds no secret, only their names.
 
-    ``programs`` has the paths on the host: ``gateway`` (directory of the gateway's virtual environment), ``node``, ``servers``
-    (folder of ``node_modules``), ``tools_python``, ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
+    ``programs`` has the paths on the host: ``gateway`` and ``bridge`` (directories of virtual environments), ``node``, ``servers``
+    (folder of ``node_modules``), ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
     reads when it starts and that are not named after their content: a change of one is a restart.
     """
     where, entries = paths(declaration), {}
@@ -233,19 +261,25 @@ def manifest(declaration: dict, programs: dict) -> dict:
 
 def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
     where = paths(declaration)
-    stdio = [programs["tools_python"], "-I", f"{where['bin']}/mcp-stdio", "--manifest", where["manifest"], service["name"]]
     entry = {
-        "command": [
-            *(f"{programs['gateway']}/bin/python", "-m", "mcpgateway.translate", "--stdio", shlex.join(stdio)),
-            *("--expose-streamable-http", "--host", "127.0.0.1", "--port", str(service["port"]), "--logLevel", "warning"),
-        ],
-        "environment": {"EMAIL_AUTH_ENABLED": "false", "LOG_LEVEL": "WARNING"},
-        # `translate` insists on the gateway's settings; it gets values that open nothing and that live as long as the process.
-        "throwaway": ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"],
+        "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
+        "environment": {},
+        "secrets": {BRIDGE_TOKEN: {"key": BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
         "priority": 100,
-        "files": [*HOST_TOOLS, "mcp-stdio", f"{service['name']}.pem"],
+        "files": [*HOST_TOOLS, f"{service['name']}.pem"],
+        "bridge": {
+            "engine": service["engine"],
+            "listen": {"host": "127.0.0.1", "port": service["port"]},
+            "wrapper": declaration.get("mcp_wrapper") or "translate",
+            "translate_python": f"{programs['gateway']}/bin/python",
+            "guard": service["guard"],
+            "read_only": service["access"] == "read_only",
+            "database": service["database"]["database"],
+            "audit_file": f"{where['log']}/{service['name']}.audit.jsonl",
+            "limits": {"call_seconds": CALL_SECONDS, **service["limits"]},
+        },
     }
-    target = service["database"]
+    target, milliseconds = service["database"], int(float(service["limits"].get("call_seconds", CALL_SECONDS)) * 1000)
     if service["engine"] == "postgres":
         entry["wrapped"] = {
             # Everything comes from the environment, so that argv tells nothing.
@@ -256,6 +290,8 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
                 "PGDATABASE": target["database"],
                 "PGSSLMODE": target["parameters"]["sslmode"],
                 "PGAPPNAME": f"mcp {service['name']}",
+                # The bridge gives up then, the database must too; and text means what the guard's parser takes it for.
+                "PGOPTIONS": f"-c statement_timeout={milliseconds} -c standard_conforming_strings=on",
                 "NODE_EXTRA_CA_CERTS": ca_path(declaration, service),  # node-pg ignores PGSSLROOTCERT
             },
             "secrets": {
@@ -269,6 +305,7 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
             "environment": {
                 "MDB_MCP_READ_ONLY": _text(service["access"] == "read_only"),
                 "MDB_MCP_DISABLED_TOOLS": MONGODB_DISABLED_TOOLS,
+                "MDB_MCP_MAX_TIME_M_S": str(milliseconds),
                 "MDB_MCP_TELEMETRY": "disabled",
                 "MDB_MCP_LOGGERS": "stderr",
                 "DO_NOT_TRACK": "1",

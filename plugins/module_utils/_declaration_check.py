@@ -27,14 +27,17 @@ VARIABLES = {
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
     "mcp_gateway_version",
 }  # fmt: skip
+#: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
+LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
+UNBOUNDED = {"max_rows", "calls_per_second"}
 ENVIRONMENT_KEYS = {"name", "postgres", "mongodb", "members"}
 DATABASE_KEYS = {
-    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "service_port"},
-    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "service_port"},
+    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "service_port", "guard", "limits"},
+    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "service_port", "guard", "limits"},
 }
 SECRET_WORDS = re.compile(r"pass(word|wd)?$|secret|connection_string|token|^(user|username|login|dsn|uri|url)$", re.IGNORECASE)
 RUNTIMES = ("supervisor",)
-WRAPPERS = ("translate",)
+WRAPPERS = ("translate", "bridge")
 
 
 @dataclass(frozen=True)
@@ -195,10 +198,23 @@ def _database(place: str, database: Any, engine: str) -> list[Problem]:
         found.append(Problem(f"{place}.access", f"'{database['access']}' is not an access", "use read_only or read_write"))
     if database.get("credential", "managed") not in ("managed", "unmanaged"):
         found.append(Problem(f"{place}.credential", f"'{database['credential']}' is neither managed nor unmanaged", "use one of the two"))
+    if not isinstance(database.get("guard", True), bool):
+        found.append(Problem(f"{place}.guard", "must be true or false", "remove it: the guard is on by default"))
+    found += _limits(f"{place}.limits", database.get("limits", {}))
     if engine == "postgres" and database.get("sslmode", "verify-full") != "verify-full":
         found.append(Problem(f"{place}.sslmode", f"'{database['sslmode']}' would accept another server than yours", "use verify-full with the right ca"))
     if engine == "mongodb" and database.get("tls", True) is not True:
         found.append(Problem(f"{place}.tls", "must be true", "switch TLS on at the database and name its ca"))
+    return found
+
+
+def _limits(place: str, limits: Any) -> list[Problem]:
+    if not isinstance(limits, dict):
+        return [Problem(place, "must be a mapping", f"use names like {LIMITS[0]}: 60")]
+    found = _unknown(limits, set(LIMITS), place)
+    for name, value in limits.items():
+        if name in LIMITS and (isinstance(value, bool) or not isinstance(value, int | float) or value < (0 if name in UNBOUNDED else 1)):
+            found.append(Problem(f"{place}.{name}", f"'{value}' is not a bound", "use a number" + (", 0 for no bound" if name in UNBOUNDED else " from 1")))
     return found
 
 

@@ -34,6 +34,10 @@ options:
   package:
     description: Content of C(package.json). Required when O(kind=node).
     type: str
+  sources:
+    description: Modules of our own that are placed beside what the lock file brings, path below C(site-packages) to text. For V(python).
+    type: dict
+    default: {}
   python:
     description: The interpreters to try, first fit wins. Required when O(kind=python).
     type: list
@@ -86,6 +90,7 @@ interpreter:
   type: str
 """
 
+import glob
 import hashlib
 import os
 import shutil
@@ -152,6 +157,16 @@ def install_python(target: str, lock: str, python: str, timeout: int) -> None:
     run([os.path.join(target, "bin", "python"), "-m", "pip", "install", *requirements], "/", timeout)
 
 
+def place_sources(target: str, sources: dict[str, str]) -> None:
+    """Modules of our own, beside those from the lock file."""
+    for name, text in sources.items():
+        (packages,) = glob.glob(os.path.join(target, "lib", "python*", "site-packages"))
+        path = os.path.join(packages, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+
 def install_node(target: str, lock: str, package: str, npm: list[str], timeout: int) -> None:
     """A node_modules; optional parts and scripts stay out."""
     os.makedirs(target)
@@ -170,7 +185,8 @@ def install(module: AnsibleModule) -> dict:
     maker = "npm"
     if wanted["kind"] == "python":
         answer["interpreter"], maker = find_python(wanted["python"], wanted["python_versions"])
-    digest = hashlib.sha256("\0".join([wanted["lock"], wanted["package"] or "", maker]).encode()).hexdigest()[:12]
+    sources = [part for name in sorted(wanted["sources"]) for part in (name, wanted["sources"][name])]
+    digest = hashlib.sha256("\0".join([wanted["lock"], wanted["package"] or "", maker, *sources]).encode()).hexdigest()[:12]
     target = os.path.join(wanted["dest"], f"{wanted['name']}-{digest}")
     complete = os.path.exists(os.path.join(target, COMPLETE))
     answer.update(path=target, changed=not complete)
@@ -179,6 +195,7 @@ def install(module: AnsibleModule) -> dict:
     shutil.rmtree(target, ignore_errors=True)
     if wanted["kind"] == "python":
         install_python(target, wanted["lock"], answer["interpreter"], wanted["timeout"])
+        place_sources(target, wanted["sources"])
     else:
         install_node(target, wanted["lock"], wanted["package"], wanted["npm"], wanted["timeout"])
     with open(os.path.join(target, COMPLETE), "w", encoding="utf-8") as stream:
@@ -194,6 +211,7 @@ def main() -> None:
             "dest": {"type": "path", "required": True},
             "lock": {"type": "str", "required": True},
             "package": {"type": "str"},
+            "sources": {"type": "dict", "default": {}},
             "python": {"type": "list", "elements": "str"},
             "python_versions": {"type": "list", "elements": "str", "default": ["3.12", "3.13"]},
             "npm": {"type": "list", "elements": "str"},

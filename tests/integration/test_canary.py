@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 #: Exempt by name (design, S1): each 0600.
@@ -27,6 +27,8 @@ def secrets(demo) -> dict[str, set[bytes]]:
         if not name.endswith("_CONNECTION_STRING"):
             found[name] = {value.encode()}
             continue
+        service = "-".join(name.lower().split("_")[:2])
+        found[f"bearer of {service}"] = {_declaration.bridge_token(env.read()["MCP_BRIDGE_TOKEN"], service).encode()}
         password = _connection_string.parse(value, name.partition("_")[0].lower()).password
         # The odd characters at the end are alike everywhere; what is drawn stands before them.
         drawn = password[:24]

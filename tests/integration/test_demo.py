@@ -8,9 +8,13 @@ import json
 import stat
 
 import httpx2
+import psycopg
+import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
+from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 from tests.integration.conftest import recap
 
 
@@ -49,8 +53,13 @@ def test_the_official_client_lists_tools_and_queries_with_nothing_but_client_jso
 
 def test_the_wrapped_logins_can_read_and_not_write(demo) -> None:
     assert json.loads(demo.ask_postgres("dev", "SELECT count(*) > 0 AS some FROM orders")) == [{"some": True}]
-    refused = demo.call("demo-dev", "demo-dev-postgres-query", {"sql": "COMMIT; BEGIN READ WRITE; DELETE FROM orders; COMMIT"}).json()
-    assert "permission denied" in json.dumps(refused)
+    text = TeamEnv("demo", str(demo.home / "control/.env"), str(demo.home / "control/vault.key")).read()["POSTGRES_DEV_CONNECTION_STRING"]
+    login, ca = _connection_string.parse(text, "postgres"), demo.home / "databases/tls/ca.pem"
+    place = {"host": login.host, "port": login.port, "dbname": login.database, "sslmode": "verify-full", "sslrootcert": str(ca)}
+    # past bridge and guard: the login's own grants are the wall behind them
+    with psycopg.connect(user=login.user, password=login.password, autocommit=True, **place) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute("DELETE FROM orders")
     assert "prod" not in demo.ask_mongodb("dev", "list-databases")
 
 

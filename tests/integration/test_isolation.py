@@ -76,20 +76,25 @@ def test_s2_each_process_has_its_own_variables_only(demo) -> None:
     seen = set()
     for pid, argv in demo.processes().items():
         line, names = " ".join(argv), set(environment_of(pid))
-        if "server-postgres" in line and "mcp-stdio" not in line:
+        if "server-postgres" in line:
             seen.add("postgres")
-            assert names == {"PATH", "HOME", "LANG", "NODE_EXTRA_CA_CERTS", "PGAPPNAME", "PGDATABASE", "PGHOST", "PGPORT", "PGSSLMODE", "PGUSER", "PGPASSWORD"}
+            own = {"NODE_EXTRA_CA_CERTS", "PGAPPNAME", "PGDATABASE", "PGHOST", "PGOPTIONS", "PGPORT", "PGSSLMODE", "PGUSER", "PGPASSWORD"}
+            assert names == {"PATH", "HOME", "LANG", *own}
         elif "mongodb-mcp-server" in line:
             seen.add("mongodb")
             assert {name for name in names if not name.startswith("MDB_MCP_")} == {"PATH", "HOME", "LANG", "DO_NOT_TRACK"}
         elif "mcpgateway.translate" in line:
             seen.add("translate")
             assert not [name for name in names if name.startswith(("PG", "MDB_MCP_"))]
-            assert "DATABASE_URL" not in names and "PLATFORM_ADMIN_PASSWORD" not in names
+            assert not names & {"DATABASE_URL", "PLATFORM_ADMIN_PASSWORD", "MCP_BRIDGE_TOKEN"}
+        elif "-m mcp_bridge" in line:
+            seen.add("relay" if "relay" in line else "bridge")
+            assert not [name for name in names if name.startswith(("PG", "MDB_MCP_"))]
+            assert ("MCP_BRIDGE_TOKEN" in names) is ("relay" not in line) and "DATABASE_URL" not in names
         elif "mcp_gateway_front:app" in line:
             seen.add("gateway")
             assert not [name for name in names if name.startswith(("PG", "MDB_MCP_"))]
-    assert seen == {"postgres", "mongodb", "translate", "gateway"}
+    assert seen == {"postgres", "mongodb", "translate", "relay", "bridge", "gateway"}
 
 
 def test_translate_is_fed_values_that_open_nothing(demo) -> None:

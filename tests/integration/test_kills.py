@@ -15,8 +15,9 @@ from tests.integration.interruption import everything_answers, interrupt_and_run
 
 PROGRAMS = {
     "the gateway": lambda line: "mcp_gateway_front:app" in line and "--app-dir" in line,
+    "a bridge": lambda line: "-m mcp_bridge --manifest" in line,
     "a translate": lambda line: "mcpgateway.translate" in line,
-    "a relay": lambda line: "mcp-stdio" in line and "mcpgateway.translate" not in line,
+    "a relay": lambda line: "-m mcp_bridge.relay" in line and "mcpgateway.translate" not in line,
     "a PostgreSQL server (MCP)": lambda line: "server-postgres/dist" in line,
     "a MongoDB server (MCP)": lambda line: "mongodb-mcp-server/dist" in line,
     "the MongoDB-protocol server": lambda line: "demo.mongodb_server" in line,

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import copy
 import json
+import types
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
 
 import pytest
 
@@ -25,10 +28,10 @@ DECLARATION = {
 }
 PROGRAMS = {
     "gateway": "/lib/gw",
+    "bridge": "/lib/bridge",
     "gateway_app": "/bin/x",
     "node": "/usr/bin/node",
     "servers": "/lib/s/node_modules",
-    "tools_python": "/lib/t/bin/python",
     "files": {},
 }
 
@@ -66,6 +69,10 @@ def test_a_good_declaration_has_no_problem() -> None:
         ("mcp_environments.0.postgres.ca", "", "mcp_environments[0].postgres.ca", "is missing"),
         ("mcp_environments.0.postgres.acess", "read_only", "mcp_environments[0].postgres.acess", "did you mean access"),
         ("mcp_environments.0.postgres.access", "all", "mcp_environments[0].postgres.access", "read_only or read_write"),
+        ("mcp_environments.0.postgres.guard", "off", "mcp_environments[0].postgres.guard", "true or false"),
+        ("mcp_environments.0.mongodb.limits", {"max_row": 5}, "mcp_environments[0].mongodb.limits.max_row", "did you mean max_rows"),
+        ("mcp_environments.0.mongodb.limits", {"call_seconds": 0}, "mcp_environments[0].mongodb.limits.call_seconds", "number from 1"),
+        ("mcp_environments.0.postgres.limits", [5], "mcp_environments[0].postgres.limits", "must be a mapping"),
         ("mcp_environments.0.postgres.password", "x", "mcp_environments[0].postgres.password", "encrypted .env"),
         ("mcp_environments.0.postgres.host", "a,b", "mcp_environments[0].postgres.host", "one host name"),
         ("mcp_root", 5, "mcp_root", "whole path"),
@@ -123,9 +130,9 @@ def test_each_environment_is_one_team_one_virtual_server_and_a_client_for_each_m
 
 def test_s2_each_process_is_given_its_own_secrets_only() -> None:
     services = _declaration.manifest(DECLARATION, PROGRAMS)["services"]
-    assert set(services["gateway"]["secrets"]) == set(_declaration.OWN_SECRETS)
+    assert set(services["gateway"]["secrets"]) == set(_declaration.OWN_SECRETS) - {"MCP_BRIDGE_TOKEN"}
     for name in ("postgres-dev", "mongodb-dev", "postgres-prod"):
-        assert "secrets" not in services[name], "translate itself is given no secret"
+        assert services[name]["secrets"] == {"MCP_BRIDGE_TOKEN": {"key": "MCP_BRIDGE_TOKEN", "part": "bridge", "service": name}}
         keys = {source["key"] for source in services[name]["wrapped"]["secrets"].values()}
         engine, environment = name.split("-")
         assert keys == {_declaration.credential_key(engine, environment)}
@@ -159,7 +166,6 @@ def test_a_changed_file_that_a_service_reads_is_a_changed_service() -> None:
     before = services()
     for file, affected in (
         ("mcp_gateway_front.py", {"gateway"}),
-        ("mcp-stdio", {"postgres-dev", "mongodb-dev", "postgres-prod"}),
         ("postgres-dev.pem", {"postgres-dev"}),
         ("mcp-exec", set(before)),
     ):
@@ -177,3 +183,27 @@ def test_tokens_live_as_long_as_declared_and_are_renewed_in_time() -> None:
     client = _declaration.registry({**DECLARATION, "mcp_client_days": "1"})["clients"][0]
     assert client["expires_in_days"] == 1 and client["renew_within_days"] == 0
     assert _declaration.registry(DECLARATION)["clients"][0]["renew_within_days"] == 10
+
+
+def test_each_service_has_a_bearer_of_its_own_and_the_host_derives_the_same() -> None:
+    tokens = {service["name"]: _declaration.bridge_token("team", service["name"]) for service in _declaration.services(DECLARATION)}
+    assert len(set(tokens.values())) == 3 and all(len(token) == 64 for token in tokens.values())
+    unseal = Path(__file__).parents[2] / "roles/host_tools/files/mcp-unseal"
+    program = types.ModuleType("unseal")
+    SourceFileLoader("unseal", str(unseal)).exec_module(program)
+    assert program.part_of("team", {"key": "MCP_BRIDGE_TOKEN", "part": "bridge", "service": "postgres-dev"}) == tokens["postgres-dev"]
+
+
+def test_registrations_carry_the_bearer_of_their_own_service() -> None:
+    plain = _declaration.registry(DECLARATION)["gateways"]
+    rows = {row["name"]: row for row in _declaration.with_bridge_tokens(plain, DECLARATION, "team")}
+    assert rows["team-a-dev-postgres"]["auth_token"] == _declaration.bridge_token("team", "postgres-dev")
+    assert len({row["auth_version"] for row in rows.values()}) == 3
+    assert rows["team-a-dev-postgres"]["auth_version"] not in rows["team-a-dev-postgres"]["auth_token"]
+
+
+@pytest.mark.parametrize("wrapper", ["translate", "bridge"])
+def test_what_the_bridge_wraps_is_one_variable(wrapper: str) -> None:
+    service = _declaration.manifest({**DECLARATION, "mcp_wrapper": wrapper}, PROGRAMS)["services"]["postgres-dev"]
+    assert service["bridge"]["wrapper"] == wrapper and service["bridge"]["guard"] is True
+    assert service["wrapped"]["environment"]["PGOPTIONS"] == "-c statement_timeout=60000 -c standard_conforming_strings=on"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m mcp_bridge (--config FILE | --manifest FILE SERVICE)`: one bridge. SIGHUP: the next generation. SIGTERM: finish, then end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+
+import uvloop
+
+from mcp_bridge import config as configuration
+from mcp_bridge import guard
+from mcp_bridge.access import Access
+from mcp_bridge.audit import Audit
+from mcp_bridge.bridge import Bridge
+from mcp_bridge.config import Config
+from mcp_bridge.errors import BridgeError
+from mcp_bridge.link import Link
+from mcp_bridge.metrics import Metrics
+from mcp_bridge.process import hide, raise_file_limit
+from mcp_bridge.server import serve
+from mcp_bridge.service import Service
+from mcp_bridge.stdio import StdioLink
+from mcp_bridge.web import Web
+
+log = logging.getLogger("mcp_bridge")
+
+
+def listening_socket(config: Config) -> socket.socket:
+    """Inherited (systemd's LISTEN_FDS, or a number in the configuration), so that a restart refuses nobody; else our own."""
+    inherited = 3 if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1" else config.fd
+    if inherited is not None:
+        return socket.socket(fileno=inherited)
+    listening = socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((config.host, config.port))
+    listening.listen(1024)
+    return listening
+
+
+def link_maker(config: Config, source: list[str]) -> Link:
+    """The way to the wrapped server. `translate` is loaded only where it is used, with the HTTP client that it needs."""
+    if config.wrapper == "bridge":
+        return StdioLink(config)
+    from mcp_bridge.translate import TranslateLink
+
+    return TranslateLink(config, source)
+
+
+async def run(config: Config, source: list[str], token: str) -> None:
+    service = Service(config, lambda: link_maker(config, source))
+    bridge = Bridge(config, service, guard.for_service(config), Audit(config.audit_file, config.service), Metrics(service))
+    listening = listening_socket(config)
+    web = Web(bridge, Access(token, listening.getsockname()[1], config.allowed_hosts))
+
+    async def reload() -> None:
+        with contextlib.suppress(BridgeError):  # logged, and told by /readyz
+            await service.reload()
+
+    pending: set[asyncio.Task] = set()
+
+    def on_hup() -> None:
+        task = asyncio.get_running_loop().create_task(reload())
+        pending.add(task)
+        task.add_done_callback(pending.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hup)
+    service.start()
+    try:
+        await serve(web, listening, config.limits)
+    finally:
+        await service.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m mcp_bridge")
+    configuration.add_arguments(parser)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.umask(0o077)
+    try:
+        config = configuration.from_arguments(arguments)
+    except configuration.ConfigError as error:
+        raise SystemExit(f"mcp_bridge: {error}.") from None
+    token = os.environ.get(config.token_env, "")
+    if len(token) < 16:
+        raise SystemExit(f"mcp_bridge: {config.token_env} is missing or shorter than 16 characters. Next: see that mcp-unseal ran for {config.service}.")
+    hide()
+    raise_file_limit()
+    config.runtime_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    source = ["--config", str(arguments.config)] if arguments.config else ["--manifest", str(arguments.manifest), arguments.service]
+    uvloop.run(run(config, source, token))
+
+
+if __name__ == "__main__":
+    main()

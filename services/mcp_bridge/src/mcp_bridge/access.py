@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may come in: the bearer, and the names under which this service is reached (a web page must not reach it through a name of its own). Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Access:
+    """``names``: host, or host and port, as they may stand in a Host header."""
+
+    def __init__(self, token: str, port: int, names: Iterable[str] = ()) -> None:
+        self._token = token.encode()
+        local = {f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost", "[::1]")}
+        self._hosts = local | {name.lower().encode() for name in names}
+        self._origins = {b"http://" + host for host in self._hosts} | {b"https://" + host for host in self._hosts}
+
+    def reached_well(self, headers: Headers) -> bool:
+        """One known Host, and no foreign Origin."""
+        hosts = [value.lower() for name, value in headers if name == b"host"]
+        origins = [value.lower() for name, value in headers if name == b"origin"]
+        return len(hosts) == 1 and hosts[0] in self._hosts and all(origin in self._origins for origin in origins)
+
+    def caller(self, headers: Headers) -> str | None:
+        """A name for whoever holds the token (for the audit; a digest, so that it tells nothing), None for somebody without it."""
+        given = [value for name, value in headers if name == b"authorization"]
+        if len(given) != 1 or given[0][:7].lower() != b"bearer " or not hmac.compare_digest(given[0][7:].strip(), self._token):
+            return None
+        return "bearer:" + hashlib.sha256(given[0][7:].strip()).hexdigest()[:12]

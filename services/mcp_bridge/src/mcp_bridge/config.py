@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one bridge is told: by a file of its own (``--config``) or by its entry in the manifest of a host (``--manifest``).
+
+Standard library only: the relay, which runs inside of `translate`, reads the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+WRAPPERS = ("bridge", "translate")
+ENGINES = ("postgres", "mongodb", "other")
+
+
+class ConfigError(Exception):
+    """A file that cannot be used; says which and why."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one service. Seconds, bytes, numbers; 0 rows, bytes or calls a second means no bound."""
+
+    call_seconds: float = 60
+    start_seconds: float = 60
+    wait_seconds: float = 10  # how long a call waits for a server that is being started again
+    max_rows: int = 10_000
+    max_answer_bytes: int = 32 * 1024 * 1024
+    max_request_bytes: int = 1024 * 1024
+    max_in_flight: int = 256
+    max_connections: int = 2048
+    calls_per_second: float = 0
+    request_seconds: float = 30  # how long a client may take to send a request
+
+
+@dataclass(frozen=True)
+class Config:
+    """One service."""
+
+    service: str
+    command: list[str]
+    runtime_directory: Path
+    engine: str = "other"
+    host: str = "127.0.0.1"
+    port: int = 0
+    fd: int | None = None  # an inherited listening socket, instead of host and port
+    wrapper: str = "bridge"
+    translate_python: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    env_file: Path | None = None  # env.json: the secret variables, read again for each generation
+    directory: str = "/"
+    token_env: str = "MCP_BRIDGE_TOKEN"  # noqa: S105 - the name of a variable
+    guard: bool = True
+    read_only: bool = True
+    database: str = ""  # which the proof of a new generation asks
+    audit_file: Path | None = None
+    allowed_hosts: list[str] = field(default_factory=list)
+    limits: Limits = field(default_factory=Limits)
+
+    def variables(self) -> dict[str, str]:
+        """The whole environment of the wrapped server, secrets as they are now."""
+        base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": self.directory, "LANG": "C.UTF-8"}
+        return {**base, **self.environment, **self.secrets()}
+
+    def secrets(self) -> dict[str, str]:
+        """The wrapped server's part of env.json; raises ConfigError."""
+        if self.env_file is None:
+            return {}
+        try:
+            return json.loads(self.env_file.read_text(encoding="utf-8"))["wrapped"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{self.env_file} cannot be used ({type(error).__name__}). Next: run mcp-unseal for {self.service}.") from None
+
+
+def from_file(path: Path) -> Config:
+    """The form of ``--config``: one JSON object, ``listen`` and ``limits`` objects in it."""
+    return _build(_read(path), str(path))
+
+
+def from_manifest(path: Path, service: str) -> Config:
+    """The entry ``bridge`` of one service in a host's services.json."""
+    manifest = _read(path)
+    try:
+        entry, runtime = manifest["services"][service], Path(manifest["runtime_directory"]) / service
+        given = {**entry["bridge"], **entry["wrapped"]}
+    except (KeyError, TypeError):
+        raise ConfigError(f"{path} has no bridge for {service}") from None
+    given.pop("secrets", None)
+    given |= {"service": service, "runtime_directory": str(runtime), "env_file": str(runtime / "env.json"), "directory": entry["directory"]}
+    return _build(given, f"{path}: {service}")
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({type(error).__name__})") from None
+
+
+def _build(given: dict, place: str) -> Config:
+    given = dict(given)
+    given |= given.pop("listen", {})
+    unknown = set(given) - {item.name for item in fields(Config)}
+    limits = given.pop("limits", {})
+    unknown |= set(limits) - {item.name for item in fields(Limits)}
+    if unknown:
+        raise ConfigError(f"{place}: not known: {', '.join(sorted(unknown))}")
+    if given.get("wrapper", "bridge") not in WRAPPERS or given.get("engine", "other") not in ENGINES:
+        raise ConfigError(f"{place}: wrapper is one of {', '.join(WRAPPERS)}, engine one of {', '.join(ENGINES)}")
+    for name in ("runtime_directory", "env_file", "audit_file"):
+        if given.get(name) is not None:
+            given[name] = Path(given[name])
+    try:
+        return Config(**given, limits=Limits(**limits))
+    except TypeError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The two ways to name a service, for every program of the bridge."""
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--manifest", type=Path)
+    parser.add_argument("service", nargs="?")
+
+
+def from_arguments(arguments: argparse.Namespace) -> Config:
+    """Raises ConfigError."""
+    if arguments.config is not None:
+        return from_file(arguments.config)
+    if arguments.manifest is None or arguments.service is None:
+        raise ConfigError("name a --config FILE, or a --manifest FILE and a service")
+    return from_manifest(arguments.manifest, arguments.service)
