@@ -39,11 +39,11 @@ lint: venv ## ruff, yamllint, ansible-lint, ansible-test sanity
 unit: venv ## the pure parts
 	@$(PYTEST) -q tests/unit services/mcp_bridge/tests
 
-integration: venv ## the real parts: embedded databases, real gateway, real clients
-	@$(PYTEST) -q tests/integration
+integration: venv ## the real parts: embedded databases, real gateway, real clients; the short form of the conformance suite
+	@$(PYTEST) -q tests/integration tests/conformance
 
 conformance: venv ## does a wrapper mix up, hang or die quietly? the bridge with both wrappers, in full; prints a table
-	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.conformance --wrapper bridge,bridge-translate
+	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.conformance --wrapper bridge-direct,bridge-translate
 
 molecule: venv ## real hosts: SCENARIO=name, default "default"
 	@tests/molecule $(SCENARIO)

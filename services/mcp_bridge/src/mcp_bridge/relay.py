@@ -69,9 +69,9 @@ class Relay:
                 message = json.loads(line)
             except ValueError:
                 continue
-            if not isinstance(message, dict):
-                continue
-            identity = message.get("id")
+            if not isinstance(message, dict) or "id" not in message:
+                continue  # notifications end at the bridge in any case; a flood of them would only hold translate up
+            identity = message["id"]
             if "method" not in message:
                 with self._changed:
                     self._in_flight.discard(identity if isinstance(identity, int) else None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP server (uvicorn), with one thing that it lacks: a bound on the time that a client may take to send a request's head."""
+"""The HTTP server (uvicorn), with two bounds that it lacks: on the time that a client may take to send a request's head, and on idle connections."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 10
 
 
-def bounded_protocol(seconds: float) -> type[HttpToolsProtocol]:
-    """Connections that have not sent a whole head after that time are closed; those between requests are uvicorn's own business."""
+def bounded_protocol(seconds: float, most: int) -> type[HttpToolsProtocol]:
+    """Connections in bounds: one that has not sent a whole head after ``seconds`` is closed, and so is, beyond ``most`` of them, the one that
+    has been without a request for longest. So whoever opens connections and leaves them open keeps nobody out."""
+    waiting: dict[HttpToolsProtocol, None] = {}  # those without a request, the longest first
+    open_now: set[HttpToolsProtocol] = set()
 
     class Bounded(HttpToolsProtocol):
         _late: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            open_now.add(self)
+            waiting[self] = None
             self._late = self.loop.call_later(seconds, transport.close)
+            if len(open_now) > most:  # this one waits too, so there always is one
+                next(iter(waiting)).transport.close()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -31,15 +38,25 @@ def bounded_protocol(seconds: float) -> type[HttpToolsProtocol]:
                 self._late = self.loop.call_later(seconds, self.transport.close)
 
         def on_headers_complete(self) -> None:
+            self._in_time()
+            waiting.pop(self, None)
+            super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            if self in open_now:  # its client may have left meanwhile
+                waiting[self] = None
+            super().on_response_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._in_time()
+            waiting.pop(self, None)
+            open_now.discard(self)
+            super().connection_lost(exc)
+
+        def _in_time(self) -> None:
             if self._late is not None:
                 self._late.cancel()
                 self._late = None
-            super().on_headers_complete()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._late is not None:
-                self._late.cancel()
-            super().connection_lost(exc)
 
     return Bounded
 
@@ -48,7 +65,7 @@ async def serve(web: Web, listening: object, limits: Limits) -> None:
     """Until SIGTERM or SIGINT; calls in flight may finish."""
     config = uvicorn.Config(
         web,
-        http=bounded_protocol(limits.request_seconds),
+        http=bounded_protocol(limits.request_seconds, limits.max_connections),
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -57,7 +74,6 @@ async def serve(web: Web, listening: object, limits: Limits) -> None:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=limits.max_connections,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -110,7 +110,7 @@ class Web:
     async def _unless_gone(work: Awaitable[dict], receive: Receive) -> dict | None:
         """The answer; or None when the client leaves before it is there, and then the work is cancelled. A closed connection is how calls are cancelled."""
         loop = asyncio.get_running_loop()
-        call, gone = loop.create_task(work), loop.create_task(receive())
+        call, gone = loop.create_task(work), loop.create_task(disconnected(receive))
         try:
             await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)
             return call.result() if call.done() else None
@@ -125,7 +125,7 @@ class Web:
         name, stream = secrets.token_urlsafe(24), Stream(who)
         self._streams[name] = stream
         head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform")]
-        gone = asyncio.get_running_loop().create_task(receive())
+        gone = asyncio.get_running_loop().create_task(disconnected(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": head})
             await send({"type": "http.response.body", "body": f"event: endpoint\ndata: /messages?session={name}\n\n".encode(), "more_body": True})
@@ -213,6 +213,12 @@ class Stream:
     def close(self) -> None:
         for call in list(self._calls.values()):
             call.cancel()
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has closed its connection; what it still sends before that is of no interest."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def reply(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], content: tuple[bytes, bytes] = JSON) -> None:
