@@ -22,7 +22,7 @@ SAMPLE = re.compile(rb"^mcp_bridge_(\w+)\{[^}]*\} (\S+)$", re.M)
 
 @dataclass(frozen=True)
 class Rest:
-    """Memory in MiB; ``exact`` when it is PSS, else RSS. ``descriptors`` is None where only root may count them."""
+    """Memory in MiB; ``exact`` when it is PSS, else RSS. ``descriptors`` is None where only root may count them. ``processes``: the wrapper's own."""
 
     second: float
     memory: float
@@ -30,6 +30,7 @@ class Rest:
     child_memory: float
     descriptors: int | None
     threads: int
+    processes: int
     children: int
     zombies: int
     in_flight: int
@@ -41,12 +42,22 @@ async def gauges(door: Door) -> dict[str, float]:
     return {name.decode(): float(value) for name, value in SAMPLE.findall(text)}
 
 
-async def come_to_rest(running: Running, door: Door) -> None:
-    """Until nothing is in flight and no generation is on its way in or out. Goes on after a while all the same: the sample then tells."""
+def own_processes(running: Running) -> list[int]:
+    """The wrapper without what it wraps: one for the bridge alone, more with `translate`."""
+    children = set(running.servers())
+    return [running.pid, *(pid for pid in running.descendants() if pid not in children)]
+
+
+async def come_to_rest(running: Running, door: Door, processes: int) -> None:
+    """Until nothing is in flight and no generation is on its way in (it would be seen as more ``processes`` or servers) or out.
+
+    Goes on after a while all the same: the sample then tells.
+    """
     end = time.monotonic() + REST_SECONDS
     while time.monotonic() < end:
         now = await gauges(door)
-        if not now["in_flight"] and not now["draining_generations"] and now["up"] and len(running.servers()) == 1:
+        calm = not now["in_flight"] and not now["draining_generations"] and now["up"]
+        if calm and len(running.servers()) == 1 and len(own_processes(running)) == processes:
             break
         await asyncio.sleep(0.1)
     await asyncio.sleep(CALM_SECONDS)
@@ -54,8 +65,7 @@ async def come_to_rest(running: Running, door: Door) -> None:
 
 async def look(running: Running, door: Door, began: float) -> Rest:
     """One sample."""
-    children = running.servers()
-    own = [running.pid, *(pid for pid in running.descendants() if pid not in children)]
+    children, own = running.servers(), own_processes(running)
     memory, descriptors = usage.pss(own), _descriptors(own)
     return Rest(
         second=time.monotonic() - began,
@@ -64,6 +74,7 @@ async def look(running: Running, door: Door, began: float) -> Rest:
         child_memory=resident_bytes(children) / 2**20,
         descriptors=descriptors,
         threads=sum(_threads(pid) for pid in own),
+        processes=len(own),
         children=len(children),
         zombies=_zombies(set(own) | set(children)),
         in_flight=int((await gauges(door))["in_flight"]),

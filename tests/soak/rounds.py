@@ -14,7 +14,7 @@ from tests.soak.bad_clients import dropper, stream_dropper
 from tests.soak.counts import Counts
 from tests.soak.good_clients import caller, listener
 from tests.soak.raw import Door
-from tests.soak.rest import Rest, come_to_rest, look
+from tests.soak.rest import Rest, come_to_rest, look, own_processes
 from tests.wrappers.process import Running
 
 CLIENTS = [caller] * 4 + [dropper] * 4 + [listener] * 2 + [stream_dropper] * 2
@@ -60,11 +60,11 @@ async def soak(running: Running, seconds: float, counts: Counts, tell: Callable[
             if (await door.get("/readyz"))[0] == 200:
                 break
         await asyncio.sleep(0.1)
-    began = time.monotonic()
+    began, processes = time.monotonic(), len(own_processes(running))
     length = min(LONGEST_ROUND, seconds / FEWEST_ROUNDS)
     while time.monotonic() - began < seconds or len(rests) < FEWEST_ROUNDS:
         await one_round(len(rests), length, running, door, counts)
-        await come_to_rest(running, door)
+        await come_to_rest(running, door, processes)
         rests.append(await look(running, door, began))
         tell(rests[-1], counts)
     return rests

@@ -37,7 +37,7 @@ def findings(rests: list[Rest], counts: Counts) -> list[str]:
         known = all(getattr(rest, name) is not None for rest in rests)
         if known and middle(last, name) > middle(second, name) + more:
             found.append(f"{name} grew: {middle(second, name):g} in the second quarter, {middle(last, name):g} in the last")
-    for name, wanted in (("zombies", 0), ("in_flight", 0), ("children", 1)):
+    for name, wanted in (("zombies", 0), ("in_flight", 0), ("children", 1), ("processes", rests[0].processes)):
         other = [rest for rest in rests if getattr(rest, name) != wanted]
         if other:
             found.append(
