@@ -62,13 +62,13 @@ def main() -> int:
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(WRAPPERS)}", file=sys.stderr)
         return 2
     results, versions = {}, {}
+    shown = (results, versions)
     for name in names:
         versions[name] = WRAPPERS[name].version() if name in WRAPPERS else "as it runs"
         results[name] = run_all(name, cases, size, given)
-    shown = (results, versions)
-    if given.results:
-        shown, cases = merged(given.results, results, versions), chosen([])
-    table = markdown(cases, *shown)
+        if given.results:  # after each, so that what was found is not lost with what comes next
+            shown = merged(given.results, results, versions)
+    table = markdown(chosen([]) if given.results else cases, *shown)
     if given.markdown:
         given.markdown.write_text(table)
     print("\n" + table)

@@ -22,7 +22,7 @@ async def crossed(target: Target, size: Size, *, callers: int, era: str) -> Verd
             reply = await client.call("echo", text="hello")
             if not is_echo(reply, "hello"):
                 return not_applicable(f"does not speak {era}: {reply.what}")
-    rounds, seconds = size.pick({1: 30, 8: 30, 32: 12}[callers], 1000), size.pick(4, 60)
+    rounds, seconds = size.pick({1: 30, 8: 30, 32: 12}[callers], 1000), size.pick(4, 150)
     tally, end, chance = Tally(), time.monotonic() + seconds, random.Random(callers)
     clients = await target.clients(callers, era, patience=12)
 

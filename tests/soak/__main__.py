@@ -28,7 +28,8 @@ SUBJECTS = {
 
 def tell(rest: Rest, counts: Counts) -> None:
     kind = "PSS" if rest.exact else "RSS"
-    held = f"{rest.memory:6.1f} MiB {kind}, {rest.descriptors if rest.descriptors is not None else 'n.a.'} descriptors, {rest.threads} threads, {rest.processes} processes"
+    descriptors = "n.a." if rest.descriptors is None else rest.descriptors
+    held = f"{rest.memory:6.1f} MiB {kind}, {descriptors} descriptors, {rest.threads} threads, {rest.processes} processes"
     seen = f"right {counts.right}, excused {counts.excused}, dropped {counts.dropped}, cancelled {counts.cancelled}, streams {counts.streams}"
     print(
         f"{rest.second:6.0f} s  {held}, child {rest.child_memory:.0f} MiB | {seen}, reloads {counts.reloads}, kills {counts.kills}, bad {counts.bad}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -20,15 +21,17 @@ from tests.wrappers.process import Running
 CLIENTS = [caller] * 4 + [dropper] * 4 + [listener] * 2 + [stream_dropper] * 2
 FEWEST_ROUNDS, LONGEST_ROUND = 12, 10.0
 READY_SECONDS = 60.0
+DURING_A_RELOAD = 0.3
 LAST_WORDS = 90.0  # for clients that wait for an answer when a round is over
 
 
-def disturb(number: int, running: Running, counts: Counts) -> None:
-    """A reload in every second round, the wrapped server's death in every third; sometimes the one right after the other."""
+async def disturb(number: int, running: Running, counts: Counts) -> None:
+    """A reload in every second round, the wrapped server's death in every third; in every sixth it dies while its successor is being started."""
     if number % 2:
         counts.reloads += 1
         os.kill(running.pid, signal.SIGHUP)
     if number % 3 == 2:
+        await asyncio.sleep(random.uniform(0, DURING_A_RELOAD))
         for pid in running.servers()[:1]:
             counts.killed()
             with contextlib.suppress(ProcessLookupError):
@@ -39,7 +42,7 @@ async def one_round(number: int, seconds: float, running: Running, door: Door, c
     over = asyncio.Event()
     clients = [asyncio.create_task(client(door, counts, over)) for client in CLIENTS]
     await asyncio.sleep(seconds / 2)
-    disturb(number, running, counts)
+    await disturb(number, running, counts)
     await asyncio.sleep(seconds / 2)
     over.set()
     _done, late = await asyncio.wait(clients, timeout=LAST_WORDS)
