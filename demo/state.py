@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import random
 import socket
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from pathlib import Path
 
 PORT_NAMES = ("postgres", "mongodb", "gateway", "postgres-dev", "postgres-prod", "mongodb-dev", "mongodb-prod")
 TMPFS_MAGIC = "tmpfs"
+PORT_RANGE, PORT_TRIES = (12000, 32000), 500
 
 
 class DemoError(Exception):
@@ -49,13 +52,21 @@ def load(home: Path) -> State:
 
 
 def free_ports() -> dict[str, int]:
-    """A free loopback port for each name. All are held at once, so that no two are the same."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _name in PORT_NAMES]
+    """A free loopback port for each name. All are held at once, so that no two are the same.
+
+    Below the kernel's ephemeral range: a port from there may be an outgoing connection's when the demo comes back to it.
+    """
+    held: list[socket.socket] = []
     try:
-        return {name: server.getsockname()[1] for name, server in zip(PORT_NAMES, held, strict=True)}
+        for port in random.sample(range(*PORT_RANGE), PORT_TRIES):
+            with contextlib.suppress(OSError):
+                held.append(socket.create_server(("127.0.0.1", port)))
+            if len(held) == len(PORT_NAMES):
+                return {name: server.getsockname()[1] for name, server in zip(PORT_NAMES, held, strict=True)}
     finally:
         for server in held:
             server.close()
+    raise DemoError(f"no {len(PORT_NAMES)} free ports on loopback between {PORT_RANGE[0]} and {PORT_RANGE[1]}. Next: end what listens there")
 
 
 def runtime_directory(home: Path) -> Path:

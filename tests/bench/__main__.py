@@ -7,6 +7,7 @@ import argparse
 import datetime
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def chosen(only: str) -> list[contenders.Contender]:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the usual way out, which leaves nothing behind
     given = arguments()
     taking_part = chosen(given.only)
     run = {

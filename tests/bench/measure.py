@@ -46,7 +46,12 @@ async def _first_answer(running: Running) -> None:
                 return
         channel.close()
         await asyncio.sleep(POLL_SECONDS)
-    raise RuntimeError(f"{running.name} gives no answer:\n{running.log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"{running.name} gives no answer; {_last_words(running)}")
+
+
+def _last_words(running: Running) -> str:
+    state = "it runs" if running.alive() else f"it ended with {running.process.returncode}"
+    return f"{state} and said:\n{running.log.read_text(errors='replace')[-2000:]}"
 
 
 def _load(tally: Tally, wrapper: float, child: float) -> dict:
@@ -85,7 +90,10 @@ async def _wrapper(contender: Contender, wrapped: Wrapped, callers: list[int], s
         measured.idle = memory()
         for number in callers:
             channels = [HttpChannel(running.url, running.headers) for _ in range(number)]
-            await asyncio.gather(*(channel.open() for channel in channels))
+            try:
+                await asyncio.gather(*(channel.open() for channel in channels))
+            except OSError as error:
+                raise RuntimeError(f"{running.name} takes no callers any more ({error}); {_last_words(running)}") from None
             measured.loads[str(number)] = await _loaded(channels, seconds, pids)
             measured.loaded = memory()
             await asyncio.gather(*(channel.leave() for channel in channels))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--against", default="direct,translate", help="forms of the bridge, which share the time")
     parser.add_argument("--json", type=Path, help="every sample")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the usual way out, which leaves nothing behind
     names = [name.strip() for name in given.against.split(",")]
     if unknown := set(names) - set(SUBJECTS):
         parser.error(f"not known: {', '.join(sorted(unknown))}")
