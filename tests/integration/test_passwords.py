@@ -20,11 +20,13 @@ PASSWORDS = {
 
 @pytest.fixture(scope="module")
 def env(demo) -> Iterator[TeamEnv]:
-    """The operator's file, as it was once the tests are through; what runs follows with the next `make demo`."""
+    """The operator's file; once the tests are through, it and what runs are as they were."""
     env = TeamEnv("demo", str(demo.home / "control/.env"), str(demo.home / "control/vault.key"))
     before = env.read()
     yield env
     env.write(before)
+    done = demo.up()
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 @pytest.mark.parametrize("name", PASSWORDS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -87,6 +88,22 @@ def test_a_generation_whose_secrets_are_missing_is_not_taken_and_the_old_one_goe
     wait_for(lambda: bridge.status()["generation"] == 2, 10, "the next one is taken")
     text = json.dumps(bridge.call("environment"))
     assert "SECRET_OF_TWO" in text and "SECRET_OF_ONE" not in text and "MCP_BRIDGE_TOKEN" not in text
+
+
+def test_a_child_that_dies_during_a_reload_does_not_come_back_with_old_secrets(start) -> None:
+    bridge = start()
+    for number in range(1, 9):
+        dying = bridge.children()
+        bridge.process.send_signal(signal.SIGHUP)
+        time.sleep(0.02 * (number % 4))  # at several moments of the reload
+        for child in dying:
+            with contextlib.suppress(ProcessLookupError):  # the reload was faster
+                os.kill(child, signal.SIGKILL)
+        wait_for(lambda wanted=number: bridge.status()["reloads"] == wanted, 20, "the next generation is taken")
+        wait_for(lambda: len(bridge.children()) == 1, 10, "one server, and no other beside it")
+        assert bridge.status()["generation"] == number + 1
+        assert bridge.status()["in_flight"] == {str(number + 1): 0}
+        assert "result" in bridge.call("environment")
 
 
 def test_b2_a_killed_child_costs_at_most_the_calls_in_flight(start) -> None:

@@ -52,7 +52,7 @@ class Service:
 
     async def _revive(self) -> None:
         """Start the current generation's server until one lives."""
-        while not self._closing:
+        while not self._closing and self.current is None:
             generation = Generation(self.number, self._make_link(), self.config, self._on_end)
             try:
                 await generation.start()
@@ -63,6 +63,10 @@ class Service:
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
                 continue
             if not generation.alive:  # it died between handshake and now: _on_end of one that is not current does nothing
+                continue
+            if self.current is not None or generation.number != self.number:
+                # A reload was faster: its generation has newer secrets, and this one must not take its place.
+                await generation.link.stop()
                 continue
             self.current, self.trouble = generation, ""
             self._up.set()
