@@ -42,9 +42,9 @@ def test_an_mcp_client_with_client_json_gets_rows_through_the_gateway(ask):
     assert not answer["error"] and json.loads(answer["text"])[0]["shipments"] == 3
 
 
-def test_what_the_login_may_not_do_an_mcp_client_may_not_do(ask):
+def test_a_statement_that_writes_is_refused_before_the_database_is_asked(ask):
     answer = ask("COMMIT; BEGIN READ WRITE; DELETE FROM shipments")
-    assert answer["error"] and "permission denied" in answer["text"]
+    assert answer["error"] and "Refused by the guard of postgres-dev" in answer["text"]
 
 
 def test_secrets_are_private_files_and_the_clear_ones_lie_on_tmpfs_only(host):
