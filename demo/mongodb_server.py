@@ -193,9 +193,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     tls.load_cert_chain(arguments.tls_cert, arguments.tls_key)
     arguments.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = SQLiteEngine(str(arguments.data / "data.sqlite"))
-    server = Server(mongodb_users.Users(arguments.data / "users.json"), tls, engine=engine, host="127.0.0.1", port=arguments.port)
+    server = Server(mongodb_users.Users(arguments.data / "users.json"), tls, engine=engine, host=arguments.host, port=arguments.port)
     await server.start()
-    LOG.info("listening on 127.0.0.1:%d", arguments.port)
+    LOG.info("listening on %s:%d", arguments.host, arguments.port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -205,6 +205,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.mongodb_server")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tls-cert", type=Path, required=True)

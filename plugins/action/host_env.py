@@ -19,7 +19,7 @@ class ActionModule(TeamAction):
 
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
-        arguments, declaration = self._task.args, self.declaration(task_vars)
+        arguments, declaration = self._task.args, self.declaration_of_host(task_vars)
         team, env = declaration["mcp_team"], self.team_env(declaration, task_vars)
         try:
             team_key, values = env.key(), env.read()

@@ -20,10 +20,11 @@ class ActionModule(TeamAction):
         result = super().run(tmp, task_vars)
         env = self.team_env(self.declaration(task_vars), task_vars)
         try:
-            values = env.read()
-            missing = _team_env.generate(values)
-            if missing and not self._task.check_mode:
-                env.write({**values, **missing})
+            with env.locked():
+                values = env.read()
+                missing = _team_env.generate(values)
+                if missing and not self._task.check_mode:
+                    env.write({**values, **missing})
         except _team_env.TeamEnvError as error:
             return {**result, "failed": True, "msg": str(error)}
         before = "".join(f"{name}\n" for name in values)

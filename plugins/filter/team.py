@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _supervised
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _layout, _supervised, _units
 
 
 class FilterModule:
@@ -13,6 +13,7 @@ class FilterModule:
 
     def filters(self) -> dict:
         return {
+            "team_on_host": _declaration.on_host,
             "team_paths": _declaration.paths,
             "team_services": _declaration.services,
             "team_gateway": _declaration.gateway,
@@ -20,5 +21,9 @@ class FilterModule:
             "bridge_token": _declaration.bridge_token,
             "with_bridge_tokens": _declaration.with_bridge_tokens,
             "team_manifest": _declaration.manifest,
+            "team_layout": _layout.layout,
             "supervised_programs": _supervised.programs,
+            "systemd_units": _units.units,
+            "unit_prefix": _units.prefix,
+            "firewall_rules": _units.firewall_rules,
         }

@@ -53,6 +53,11 @@ OWN_SECRETS = {
     "DEFAULT_USER_PASSWORD": 24,
 }
 
+#: Ports of `translate` on loopback, closed to other users by the firewall: so many for each service (generations overlap), from this range.
+TRANSLATE_PORTS, TRANSLATE_RANGE = 4, (30000, 32767)
+#: Longest name of a user that Debian's tools take.
+USER_NAME_LENGTH = 31
+
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
 
@@ -75,6 +80,48 @@ def derived_port(team: str, service: str) -> int:
     """A service's port from its name alone, so that its place in a list never matters."""
     low, high = PORT_RANGE
     return low + zlib.crc32(f"{team}/{service}".encode()) % (high - low + 1)
+
+
+def on_host(declaration: dict, host: str) -> dict:
+    """The declaration as one host sees it: the environments that are on it. One without ``hosts`` is on all."""
+    there = [environment for environment in declaration["mcp_environments"] if host in environment.get("hosts", [host])]
+    return {**declaration, "mcp_environments": there}
+
+
+def on_systemd(declaration: dict) -> bool:
+    """Whether the services run under systemd, each as a user of its own."""
+    return declaration.get("mcp_runtime") == "systemd"
+
+
+def group(declaration: dict) -> str:
+    """The group that may enter the team's folder on its hosts."""
+    return _user_name(f"mcp-{declaration['mcp_team']}")
+
+
+def user(declaration: dict, service: str) -> str:
+    """The user that one service runs as. A team's name has no hyphen, so no two teams can meet in a name."""
+    return _user_name(f"mcp-{declaration['mcp_team']}-{service}")
+
+
+def _user_name(name: str) -> str:
+    if len(name) <= USER_NAME_LENGTH:
+        return name
+    return f"{name[: USER_NAME_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def translate_ports(declaration: dict) -> dict[str, list[int]]:
+    """For each service the loopback ports that its `translate` may use. Derived from names; where two would meet, the later one moves on."""
+    low, high = TRANSLATE_RANGE
+    blocks = (high - low + 1) // TRANSLATE_PORTS
+    taken: set[int] = set()
+    found = {}
+    for service in services(declaration):
+        block = zlib.crc32(f"{declaration['mcp_team']}/{service['name']}/translate".encode()) % blocks
+        while block in taken:
+            block = (block + 1) % blocks
+        taken.add(block)
+        found[service["name"]] = [low + block * TRANSLATE_PORTS + offset for offset in range(TRANSLATE_PORTS)]
+    return found
 
 
 def paths(declaration: dict) -> dict[str, str]:
@@ -240,12 +287,13 @@ def manifest(declaration: dict, programs: dict) -> dict:
     """
     where, entries = paths(declaration), {}
     front = gateway(declaration)
+    listen = ["--fd", "3"] if on_systemd(declaration) else ["--host", "127.0.0.1", "--port", str(front["port"])]
     entries["gateway"] = {
         "command": [
             *(f"{programs['gateway']}/bin/mcpgateway", "mcp_gateway_front:app", "--app-dir", programs["gateway_app"]),
-            *("--host", "127.0.0.1", "--port", str(front["port"]), "--workers", "1"),
-            *("--no-access-log", "--no-proxy-headers", "--no-server-header"),
+            *(*listen, "--workers", "1", "--no-access-log", "--no-proxy-headers", "--no-server-header"),
         ],
+        "listen": {"host": "127.0.0.1", "port": front["port"]},
         "environment": front["settings"],
         "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
         "priority": 200,
@@ -253,8 +301,11 @@ def manifest(declaration: dict, programs: dict) -> dict:
     }
     for service in services(declaration):
         entries[service["name"]] = _wrapped(declaration, programs, service)
+        entries[service["name"]]["listen"] = entries[service["name"]]["bridge"]["listen"]
     for name, entry in entries.items():
         entry["directory"] = f"{where['work']}/{name}"
+        if on_systemd(declaration):
+            entry["user"] = user(declaration, name)
         entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
     return {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"], "services": entries}
 
@@ -275,10 +326,12 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
             "guard": service["guard"],
             "read_only": service["access"] == "read_only",
             "database": service["database"]["database"],
-            "audit_file": f"{where['log']}/{service['name']}.audit.jsonl",
+            "audit_file": f"{where['log']}/{service['name']}/audit.jsonl",
             "limits": {"call_seconds": CALL_SECONDS, **service["limits"]},
         },
     }
+    if on_systemd(declaration):
+        entry["bridge"]["translate_ports"] = translate_ports(declaration)[service["name"]]
     target, milliseconds = service["database"], int(float(service["limits"].get("call_seconds", CALL_SECONDS)) * 1000)
     if service["engine"] == "postgres":
         entry["wrapped"] = {

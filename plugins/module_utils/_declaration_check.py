@@ -25,18 +25,18 @@ DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
 VARIABLES = {
     "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
-    "mcp_gateway_version",
+    "mcp_gateway_version", "mcp_serial",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
-ENVIRONMENT_KEYS = {"name", "postgres", "mongodb", "members"}
+ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
 DATABASE_KEYS = {
     "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "service_port", "guard", "limits"},
     "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "service_port", "guard", "limits"},
 }
 SECRET_WORDS = re.compile(r"pass(word|wd)?$|secret|connection_string|token|^(user|username|login|dsn|uri|url)$", re.IGNORECASE)
-RUNTIMES = ("supervisor",)
+RUNTIMES = ("systemd", "supervisor")
 WRAPPERS = ("translate", "bridge")
 
 
@@ -72,6 +72,19 @@ def problems(variables: dict[str, Any]) -> list[Problem]:
     return found
 
 
+def on_hosts(variables: dict[str, Any], hosts: list[str], host: str) -> list[Problem]:
+    """Mistakes in which host has which environment; ``hosts`` are all of the inventory, ``host`` the one that is looked at."""
+    found = []
+    for index, environment in enumerate(variables["mcp_environments"]):
+        for name in sorted(set(environment.get("hosts", [])) - set(hosts)):
+            near = difflib.get_close_matches(name, hosts, n=1)
+            found.append(Problem(f"mcp_environments[{index}].hosts", f"the inventory has no host {name}", f"use {near[0] if near else 'a name from hosts.yml'}"))
+    if not found and not declaration_rules.on_host(variables, host)["mcp_environments"]:
+        step = f"name {host} in the hosts of an environment, or take it out of the inventory"
+        found.append(Problem("mcp_environments", f"no environment is on {host}", step))
+    return found
+
+
 def _unknown(given: dict[str, Any], known: set[str], place: str) -> list[Problem]:
     found = []
     for name in given:
@@ -103,6 +116,8 @@ def _places(variables: dict[str, Any]) -> list[Problem]:
             found.append(Problem(name, "must be a whole path of plain characters", "use a form like /srv/mcp-tenancy/team_a"))
     if not found and variables.get("mcp_root") and str(variables.get("mcp_root")).rstrip("/") == str(variables.get("mcp_runtime_directory")).rstrip("/"):
         found.append(Problem("mcp_runtime_directory", "is also mcp_root", "set it to a folder of its own on tmpfs, below /run or /dev/shm"))
+    if not found and declaration_rules.on_systemd(variables) and not str(variables.get("mcp_runtime_directory", "/run/")).startswith("/run/"):
+        found.append(Problem("mcp_runtime_directory", "systemd makes it below /run only", "remove the variable, or use a form like /run/mcp-tenancy/team_a"))
     for name in ("mcp_env_file", "mcp_vault_key_file"):
         if name in variables and not (isinstance(variables[name], str) and variables[name].strip()):
             found.append(Problem(name, "must be the path of a file", "name one, relative to the inventory or whole"))
@@ -170,6 +185,9 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     for engine in declaration_rules.ENGINES:
         if environment.get(engine) is not None:
             found += _database(f"{place}.{engine}", environment[engine], engine)
+    hosts = environment.get("hosts", ["any"])
+    if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
+        found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "remove it: an environment is on every host of the team by default"))
     members = environment.get("members", [])
     if not isinstance(members, list):
         return [*found, Problem(f"{place}.members", "must be a list of e-mail addresses", "write members: [alice@example.com]")]

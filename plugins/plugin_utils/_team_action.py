@@ -11,7 +11,7 @@ import os
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration_check
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 
@@ -30,10 +30,16 @@ class TeamAction(ActionBase):
                 raise AnsibleError(f"{task_vars['inventory_hostname']}: {name} cannot be evaluated. Next: correct its template. {error.message}") from None
         return found
 
+    def declaration_of_host(self, task_vars: dict) -> dict:
+        """The declaration without the environments that are on other hosts."""
+        return _declaration.on_host(self.declaration(task_vars), task_vars["inventory_hostname"])
+
     def checked(self, task_vars: dict) -> tuple[dict, list[_declaration_check.Problem]]:
         """The declaration and every mistake in it (CA files that are not there included)."""
         declaration = self.declaration(task_vars)
         problems = _declaration_check.problems(declaration)
+        if not problems:
+            problems += _declaration_check.on_hosts(declaration, task_vars["groups"]["all"], task_vars["inventory_hostname"])
         for index, environment in enumerate(declaration["mcp_environments"] if not problems else []):
             for engine in ("postgres", "mongodb"):
                 if environment.get(engine) and not os.path.isfile(self.control_path(environment[engine]["ca"], task_vars)):

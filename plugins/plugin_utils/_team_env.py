@@ -9,11 +9,15 @@ Also what is derived from it for a host: the host's own key, the projection that
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 from ansible.errors import AnsibleError
@@ -88,6 +92,19 @@ class TeamEnv:
             return _dotenv_file.parse(text)
         except _dotenv_file.DotenvError as error:
             raise TeamEnvError([Problem(f"{self.path}:{line}", message, edit) for line, message in error.mistakes]) from None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Read and write as one step, for several hosts of a team in one run. The lock is on the folder: nothing is left behind."""
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise TeamEnvError([Problem(str(self.path.parent), f"cannot be opened ({error.strerror})", "correct mcp_env_file")]) from None
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def write(self, values: dict[str, str]) -> None:
         """Replace the file, encrypted."""

@@ -10,16 +10,18 @@ A token is only *read* here to choose a door; whether it is genuine is for the g
 itself is therefore no way in.
 
 The gateway also forks workers that hold each other's pipes open, so that none of them notices when a killed gateway leaves them behind.
-They are made to follow it.
+They are made to follow it. And it does not speak to systemd, which this does in its place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import re
 import select
+import socket
 import threading
 
 #: Request headers that are dropped, lower-case as ASGI has them.
@@ -92,9 +94,64 @@ def behind_filter(gateway: object) -> object:
                 await turn_away(status, send)
                 return
             scope = {**scope, "headers": passing(scope["headers"])}
+        elif scope["type"] == "lifespan":
+            send = telling_systemd(send)
         await gateway(scope, receive, send)
 
     return app
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens where there is none."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.sendall(state.encode())
+
+
+async def healthy() -> bool:
+    """Whether this very process answers on its own port, asked as a client would."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(os.environ["PORT"]))
+        writer.write(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answered = (await reader.readline()).split()[1:2] == [b"200"]
+        writer.close()
+        return answered
+    except OSError:
+        return False
+
+
+async def beat() -> None:
+    """Feed systemd's watchdog for as long as the gateway is healthy; one that is not is restarted."""
+    interval = int(os.environ.get("WATCHDOG_USEC") or 0) / 3e6
+    while interval:
+        try:
+            async with asyncio.timeout(interval):
+                well = await healthy()
+        except TimeoutError:
+            well = False
+        if well:
+            notify("WATCHDOG=1")
+        await asyncio.sleep(interval)
+
+
+def telling_systemd(send: object) -> object:
+    """The lifespan's ``send``, which also says when the application is ready and when it ends."""
+    tasks: list[asyncio.Task] = []
+
+    async def told(message: dict) -> None:
+        await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            notify("READY=1")
+            tasks.append(asyncio.get_running_loop().create_task(beat()))
+        elif message["type"] == "lifespan.shutdown.complete":
+            notify("STOPPING=1")
+            for task in tasks:
+                task.cancel()
+
+    return told
 
 
 def follow(parent: int) -> None:

@@ -23,6 +23,7 @@ from mcp_bridge.config import Config
 from mcp_bridge.errors import BridgeError
 from mcp_bridge.link import Link
 from mcp_bridge.metrics import Metrics
+from mcp_bridge.notify import beat, notify
 from mcp_bridge.process import hide, raise_file_limit
 from mcp_bridge.server import serve
 from mcp_bridge.service import Service
@@ -72,9 +73,13 @@ async def run(config: Config, source: list[str], token: str) -> None:
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hup)
     service.start()
+    beating = asyncio.get_running_loop().create_task(beat())
+    notify("READY=1")  # whoever calls from now on waits for the wrapped server, and no longer for this process
     try:
         await serve(web, listening, config.limits)
     finally:
+        notify("STOPPING=1")
+        beating.cancel()
         await service.close()
 
 

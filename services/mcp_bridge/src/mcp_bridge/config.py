@@ -48,6 +48,7 @@ class Config:
     fd: int | None = None  # an inherited listening socket, instead of host and port
     wrapper: str = "bridge"
     translate_python: str = ""
+    translate_ports: list[int] = field(default_factory=list)  # which `translate` may use; any free one when empty
     environment: dict[str, str] = field(default_factory=dict)
     env_file: Path | None = None  # env.json: the secret variables, read again for each generation
     directory: str = "/"

@@ -29,11 +29,14 @@ POLL_SECONDS = 0.05
 MOST_UNSENT = 512
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on now; `translate` cannot be handed a socket."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(allowed: list[int]) -> int:
+    """A loopback port that nobody listens on now (0 lets the kernel choose); `translate` cannot be handed a socket. Raises OSError."""
+    for port in allowed or [0]:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as translate does: what is left of older connections does not matter
+            probe.bind(("127.0.0.1", port))
+            return probe.getsockname()[1]
+    raise OSError(f"none of translate's ports is free: {', '.join(map(str, allowed))}")
 
 
 class TranslateLink:
@@ -69,7 +72,7 @@ class TranslateLink:
         self._fifo = self._config.runtime_directory / f"alive-{os.getpid()}-{secrets.token_hex(4)}"
         os.mkfifo(self._fifo, 0o600)
         self._alive = os.open(self._fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        port = free_port()
+        port = free_port(self._config.translate_ports)
         # Its own working directory: translate reads a .env that lies where it starts.
         self._process = spawn(self._command(port), self._variables(), self._config.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         pidfd = os.pidfd_open(self._process.pid)

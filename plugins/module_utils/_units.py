@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""From the manifest of a host to systemd units. Pure; the counterpart for the rootless supervisor is ``_supervised.py``.
+
+One service has a ``.service`` and a ``.socket`` that is named after its port: a socket that listens elsewhere is another unit, so what runs
+can always be told from what should run. Sockets stay open while a service restarts; whoever calls meanwhile waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+UNSEAL_SECONDS, STOP_SECONDS, WATCHDOG_SECONDS = 60, 30, 60
+#: Seconds from the start to a service that says it is ready; the gateway migrates its database first.
+START_SECONDS = {"gateway": 300}
+MEMORY = {"gateway": "2G"}
+
+LABEL = "@LABEL@"
+
+#: `systemd-analyze security` rates what is not here. Why something is missing stands beside it.
+SANDBOX = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateUsers=yes
+PrivateIPC=yes
+ProtectProc=invisible
+ProcSubset=pid
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+RemoveIPC=yes
+KeyringMode=private
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+UMask=0077
+LimitCORE=0
+LimitNOFILE=65536
+TasksMax=512
+# MemoryDenyWriteExecute: Node.js and the gateway's JSON and regex engines make code while they run.
+# PrivateNetwork, IPAddressDeny: databases are on the network, and named by host names.
+"""
+
+
+def prefix(team: str) -> str:
+    """What the names of all units of a team begin with. A team's name has no hyphen, so no two teams share one."""
+    return f"mcp-tenancy-{team}-"
+
+
+def units(manifest: dict, revisions: dict[str, str], python: str, paths: dict[str, str]) -> list[dict]:
+    """All units of a team, in the form of ``mcp.tenancy.systemd_units``. ``python`` runs ``mcp-unseal`` and ``mcp-exec``."""
+    team, found = manifest["team"], []
+    target = f"{prefix(team)}services.target"
+    rules = firewall_rules(manifest)
+    wall = f"{prefix(team)}firewall.service" if rules else ""
+    if rules:
+        label = hashlib.sha256(rules.encode()).hexdigest()[:16]
+        content = _firewall(team, target, f"{paths['etc']}/firewall.nft", f"{manifest['runtime_directory']}/.revisions", label)
+        found.append({"name": wall, "content": content, "revision": label, "reload": True})
+    for name, service in manifest["services"].items():
+        unit, port = f"{prefix(team)}{name}", service["listen"]["port"]
+        listening = f"{unit}-{port}.socket"
+        found.append({"name": listening, "content": _socket(team, name, f"{unit}.service", service["listen"], target)})
+        content = _service(manifest, name, {"socket": listening, "target": target, "after": wall}, python, paths)
+        # What is in the unit file counts too, so that a change of the sandbox is a restart.
+        label = hashlib.sha256(f"{revisions[name]}\0{content}".encode()).hexdigest()[:16]
+        found.append({"name": f"{unit}.service", "content": content.replace(LABEL, label), "revision": label})
+    found.append({"name": target, "content": f"[Unit]\nDescription=MCP services of {team}\n\n[Install]\nWantedBy=multi-user.target\n"})
+    return [{"revision": "", "reload": False, **unit} for unit in found]
+
+
+def _socket(team: str, name: str, service: str, listen: dict, target: str) -> str:
+    return f"""\
+[Unit]
+Description=MCP {name} of {team}, its port
+PartOf={target}
+
+[Socket]
+ListenStream={listen["host"]}:{listen["port"]}
+Service={service}
+Backlog=1024
+NoDelay=yes
+# Calls that wait for a restart must not count as a flood.
+TriggerLimitIntervalSec=0
+
+[Install]
+WantedBy={target}
+"""
+
+
+def _service(manifest: dict, name: str, entry: dict, python: str, paths: dict[str, str]) -> str:
+    service, team = manifest["services"][name], manifest["team"]
+    tools = f"{python} -I {paths['bin']}"
+    unseal = f"{tools}/mcp-unseal --manifest {paths['manifest']}"
+    writable = [service["directory"], f"{paths['log']}/{name}", *([paths["state"]] if name == "gateway" else [])]
+    relative = manifest["runtime_directory"].removeprefix("/run/")
+    # The gateway has no reload: it reads its settings once.
+    reload = f"ExecReload=+{unseal} {name}\nExecReload=/bin/kill -HUP $MAINPID\n" if "bridge" in service else ""
+    return f"""\
+[Unit]
+Description=MCP {name} of {team}
+After=network-online.target {entry["socket"]} {entry["after"]}
+Wants=network-online.target
+Requires={entry["socket"]} {entry["after"]}
+PartOf={entry["target"]}
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+# As root, outside the sandbox, and gone before the service starts: the only program that reads the vault key.
+ExecStartPre=+{unseal} --revision {LABEL} {name}
+ExecStart={tools}/mcp-exec --manifest {paths["manifest"]} {name}
+{reload}Restart=always
+RestartSec=200ms
+RestartSteps=8
+RestartMaxDelaySec=30s
+TimeoutStartSec={START_SECONDS.get(name, UNSEAL_SECONDS + 60)}
+TimeoutStopSec={STOP_SECONDS}
+WatchdogSec={WATCHDOG_SECONDS}
+KillMode=mixed
+User={service["user"]}
+Group={service["user"]}
+RuntimeDirectory={relative}/{name}
+RuntimeDirectoryMode=0700
+ReadWritePaths={" ".join(writable)}
+MemoryMax={MEMORY.get(name, "1G")}
+{SANDBOX}
+[Install]
+WantedBy={entry["target"]}
+"""
+
+
+def firewall_rules(manifest: dict) -> str:
+    """nftables: each `translate` is open to the user of its own service only. Empty where no service has one."""
+    lines = []
+    for service in manifest["services"].values():
+        ports = service.get("bridge", {}).get("translate_ports")
+        if ports and service["bridge"]["wrapper"] == "translate":
+            lines.append(f'        tcp dport {{ {", ".join(map(str, ports))} }} meta skuid != "{service["user"]}" reject with tcp reset')
+    if not lines:
+        return ""
+    table = f"inet mcp_tenancy_{manifest['team']}"
+    head = [f"table {table}", f"delete table {table}", f"table {table} {{", "    chain output {"]
+    return "\n".join([*head, "        type filter hook output priority filter; policy accept;", *lines, "    }", "}"]) + "\n"
+
+
+def _firewall(team: str, target: str, path: str, labels: str, label: str) -> str:
+    load = f"/bin/sh -c '/usr/sbin/nft --file {path} && mkdir -p -m 0700 {labels} && printf %%s {label} >{labels}/firewall'"
+    return f"""\
+[Unit]
+Description=MCP services of {team}: the ports of translate are closed to other users
+PartOf={target}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+UMask=0077
+ExecStart={load}
+ExecReload={load}
+ExecStop=/usr/sbin/nft delete table inet mcp_tenancy_{team}
+
+[Install]
+WantedBy={target}
+"""
