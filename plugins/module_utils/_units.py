@@ -28,7 +28,6 @@ ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
-PrivateUsers=yes
 PrivateIPC=yes
 ProtectProc=invisible
 ProcSubset=pid
@@ -53,6 +52,7 @@ UMask=0077
 LimitCORE=0
 LimitNOFILE=65536
 TasksMax=512
+# PrivateUsers: together with ProtectProc systemd needs CAP_SYS_PTRACE for it, which root of a container has not.
 # MemoryDenyWriteExecute: Node.js and the gateway's JSON and regex engines make code while they run.
 # PrivateNetwork, IPAddressDeny: databases are on the network, and named by host names.
 """
@@ -71,7 +71,7 @@ def units(manifest: dict, revisions: dict[str, str], python: str, paths: dict[st
     wall = f"{prefix(team)}firewall.service" if rules else ""
     if rules:
         label = hashlib.sha256(rules.encode()).hexdigest()[:16]
-        content = _firewall(team, target, f"{paths['etc']}/firewall.nft", f"{manifest['runtime_directory']}/.revisions", label)
+        content = _firewall(team, target, f"{paths['etc']}/firewall.nft", manifest["runtime_directory"], label)
         found.append({"name": wall, "content": content, "revision": label, "reload": True})
     for name, service in manifest["services"].items():
         unit, port = f"{prefix(team)}{name}", service["listen"]["port"]
@@ -160,7 +160,8 @@ def firewall_rules(manifest: dict) -> str:
     return "\n".join([*head, "        type filter hook output priority filter; policy accept;", *lines, "    }", "}"]) + "\n"
 
 
-def _firewall(team: str, target: str, path: str, labels: str, label: str) -> str:
+def _firewall(team: str, target: str, path: str, runtime_directory: str, label: str) -> str:
+    labels = f"{runtime_directory}/.revisions"
     load = f"/bin/sh -c '/usr/sbin/nft --file {path} && mkdir -p -m 0700 {labels} && printf %%s {label} >{labels}/firewall'"
     return f"""\
 [Unit]
@@ -170,7 +171,9 @@ PartOf={target}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-UMask=0077
+RuntimeDirectory={runtime_directory.removeprefix("/run/")}
+RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=yes
 ExecStart={load}
 ExecReload={load}
 ExecStop=/usr/sbin/nft delete table inet mcp_tenancy_{team}
