@@ -29,7 +29,7 @@ class ActionModule(TeamAction):
         wanted = _team_env.projection({**_team_env.generate(values), **values}, declaration)
         key = _team_env.host_key(team_key, task_vars["inventory_hostname"])
 
-        options = {"path": arguments["path"], "key_path": arguments["key_path"]}
+        options = {"path": arguments["path"], "key_path": arguments["key_path"], "sealed_as": arguments["manifest"].get("key_sealed_as", "")}
         found = self._execute_module("mcp.tenancy.host_env", module_args={**options, "key": key.decode()}, task_vars=task_vars)
         if found.get("failed"):
             return {**result, **found}

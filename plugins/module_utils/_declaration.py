@@ -307,7 +307,10 @@ def manifest(declaration: dict, programs: dict) -> dict:
         if on_systemd(declaration):
             entry["user"] = user(declaration, name)
         entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
-    return {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"], "services": entries}
+    host = {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"]}
+    if on_systemd(declaration):
+        host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
+    return {**host, "services": entries}
 
 
 def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:

@@ -23,6 +23,12 @@ options:
     description: Where the host's vault key lies on the host. Only the user that the task runs as may read it.
     type: path
     required: true
+  sealed_as:
+    description:
+      - Encrypt the vault key with the host's own key (C(systemd-creds)) under this name, so that a copy of the file is of no use elsewhere.
+      - Empty places it as it is. Set by the action plugin, from O(manifest).
+    type: str
+    default: ""
   manifest:
     description: How each service is started, as C(mcp.tenancy.team_manifest) gives it. Needed for RV(revisions).
     type: dict
@@ -90,6 +96,24 @@ def is_private(path: str) -> bool:
     return status.st_mode & 0o7777 == 0o600 and status.st_uid == os.geteuid()
 
 
+def creds(module: AnsibleModule, verb: str, content: bytes) -> bytes | None:
+    """Through ``systemd-creds``, by stdin and stdout only; None when it refuses."""
+    name = module.params["sealed_as"]
+    options = ["--with-key=host"] if verb == "encrypt" else []
+    code, out, error = module.run_command(["systemd-creds", verb, *options, f"--name={name}", "-", "-"], data=content, binary_data=True, encoding=None)
+    if code and verb == "encrypt":
+        said = error.decode(errors="replace").strip()
+        module.fail_json(msg=f"systemd-creds cannot encrypt with this host's key: {said}. Next: see that /var/lib/systemd is writable, then run again.")
+    return None if code else out
+
+
+def is_key(module: AnsibleModule, held: bytes | None, key: bytes) -> bool:
+    """Whether the file holds this key. Every encryption differs, so what is compared is what is in it."""
+    if held is None:
+        return False
+    return (creds(module, "decrypt", held) if module.params["sealed_as"] else held) == key
+
+
 def place(module: AnsibleModule, path: str, content: bytes) -> None:
     """Replace the file by rename; 0600 from the first byte."""
     try:
@@ -103,6 +127,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "key_path": {"type": "path", "required": True, "no_log": False},
+            "sealed_as": {"type": "str", "default": ""},
             "manifest": {"type": "dict"},
             "key": {"type": "str", "no_log": True},
             "content": {"type": "str", "no_log": True},
@@ -113,10 +138,15 @@ def main() -> None:
     path, key_path, key = module.params["path"], module.params["key_path"], module.params["key"]
     if key is None:
         module.fail_json(msg="mcp.tenancy.host_env runs through its action plugin only.")
-    wanted = {key_path: key.encode() + b"\n"}
+    wanted, changed = {key_path: key.encode() + b"\n"}, []
+    if not is_key(module, read(key_path), wanted[key_path]) or not is_private(key_path):
+        changed.append(key_path)
+        if module.params["sealed_as"] and module.params["write"]:
+            wanted[key_path] = creds(module, "encrypt", wanted[key_path])
     if module.params["content"] is not None:
         wanted[path] = module.params["content"].encode()
-    changed = [name for name, content in wanted.items() if read(name) != content or not is_private(name)]
+        if read(path) != wanted[path] or not is_private(path):
+            changed.append(path)
     present = read(path)
     if present is not None and not is_private(path) and path not in changed:
         wanted[path], changed = present, [*changed, path]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the deploy left on the host: processes, files, and an MCP client's answer."""
+"""What the deploy left on the hosts: units, processes, files, and an MCP client's answers."""
 
 from __future__ import annotations
 
@@ -7,63 +7,90 @@ import json
 
 import pytest
 
-ROOT = "/srv/mcp-tenancy/team_a"
-RUN = "/run/mcp-tenancy/team_a"
-#: Run with the gateway's own Python, which brings the official MCP SDK; the token comes from client.json, never from argv.
-ASK = """
-import asyncio, json, sys
-import httpx2
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-
-async def ask(entry):
-    async with httpx2.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
-        tools = [tool.name for tool in (await client.list_tools()).tools]
-        result = await client.call_tool("team-a-dev-postgres-query", {"sql": sys.argv[2]})
-        return {"tools": tools, "error": result.is_error, "text": result.content[0].text}
-
-(entry,) = json.load(open(sys.argv[1]))["mcpServers"].values()
-print(json.dumps(asyncio.run(ask(entry))))
-"""
+ENTRIES = [("team_a", "team-a-dev-alice", "dev"), ("team_a", "team-a-prod", "prod"), ("team_b", "team-b-dev", "dev"), ("team_b", "team-b-prod", "prod")]
 
 
-@pytest.fixture
-def ask(host):
-    def run(sql: str) -> dict:
-        python = host.check_output(f"ls -d {ROOT}/lib/gateway-*/bin/python")
-        return json.loads(host.check_output("%s -c %s %s %s", python, ASK, f"{ROOT}/etc/client.json", sql))
-
-    return run
-
-
-def test_an_mcp_client_with_client_json_gets_rows_through_the_gateway(ask):
-    answer = ask("SELECT current_user AS login, count(*)::int AS shipments FROM shipments")
-    assert answer["tools"] == ["team-a-dev-postgres-query"]
-    assert not answer["error"] and json.loads(answer["text"])[0]["shipments"] == 3
+@pytest.mark.parametrize(("name", "entry", "environment"), ENTRIES)
+def test_an_official_client_on_another_host_gets_rows_of_its_own_environment(client, name, entry, environment):
+    space = f"{name}-{environment}".replace("_", "-")
+    sql = "SELECT team, environment, current_user AS login FROM owner"
+    answer = client.ask(name, entry, f"{space}-postgres-query", sql=sql)
+    assert not answer["error"] and json.loads(answer["text"]) == [{"team": name, "environment": environment, "login": f"{name}_{environment}"}]
+    if f"{space}-mongodb-find" in answer["tools"]:
+        found = client.ask(name, entry, f"{space}-mongodb-find", connectionId="preconfigured", database=answer_database(name, environment), collection="owner")
+        assert f'"environment":"{environment}"' in found["text"] and f'"team":"{name}"' in found["text"]
+    assert all(tool.startswith(space) for tool in answer["tools"])
 
 
-def test_a_statement_that_writes_is_refused_before_the_database_is_asked(ask):
-    answer = ask("COMMIT; BEGIN READ WRITE; DELETE FROM shipments")
-    assert answer["error"] and "Refused by the guard of postgres-dev" in answer["text"]
+def answer_database(name: str, environment: str) -> str:
+    return name if environment == "prod" else f"{name}_dev"
 
 
-def test_secrets_are_private_files_and_the_clear_ones_lie_on_tmpfs_only(host):
-    for name in (f"{ROOT}/etc/.env", f"{ROOT}/etc/vault.key", f"{ROOT}/etc/client.json", f"{ROOT}/state/mcp.db"):
-        assert host.file(name).mode == 0o600, name
-    assert host.check_output("stat --file-system --format %%T %s", RUN) == "tmpfs"
-    assert host.file(f"{RUN}/postgres-dev/env.json").mode == 0o400
-    assert host.file(f"{ROOT}/etc/.env").content_string.startswith("$ANSIBLE_VAULT;1.2;AES256;team_a\n")
+def test_a_statement_that_writes_is_refused_before_the_database_is_asked(client):
+    answer = client.ask("team_a", "team-a-prod", "team-a-prod-postgres-query", sql="COMMIT; BEGIN READ WRITE; DELETE FROM shipments")
+    assert answer["error"] and "Refused by the guard of postgres-prod" in answer["text"]
 
 
-def test_the_databases_password_is_in_no_file_outside_tmpfs_and_in_no_argv(host, login):
-    drawn = max(login.password.replace("'", " ").replace('"', " ").replace("\\", " ").split(), key=len)
-    found = host.run("grep -rlF -e %s /srv /etc /var/log /var/tmp /tmp /root", drawn)
-    assert found.rc == 1 and found.stdout == ""
-    # the pattern does not match itself, as it stands in the argv of this very command
-    assert host.run("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c -e %s", f"{drawn[:-1]}[{drawn[-1]}]").stdout.strip() == "0"
+def test_every_unit_runs_and_is_enabled(team):
+    for service in team.services:
+        unit = team.host.service(team.unit(service))
+        assert unit.is_running and unit.is_enabled, service
 
 
-def test_only_loopback_listens(host):
-    listening = host.check_output("ss --listening --tcp --numeric --no-header").splitlines()
-    ours = [line.split()[3] for line in listening if not line.split()[3].endswith((":22", ":5432"))]
-    assert ours and all(address.startswith(("127.", "[::1]")) for address in ours), ours
+def test_every_service_is_a_user_of_its_own(team):
+    uids = {service: team.host.check_output("stat --format %%u /proc/%s", team.pid(service)) for service in team.services}
+    assert len(set(uids.values())) == len(uids) and "0" not in uids.values()
+
+
+def test_the_exposure_of_each_unit_is_at_most_2_5(team):
+    for service in team.services:
+        analysis = json.loads(team.host.check_output("systemd-analyze security --json=short --no-pager %s", team.unit(service)))
+        # the sum that systemd itself makes is only in the text form
+        assert analysis
+        line = team.host.check_output("systemd-analyze security --no-pager %s", team.unit(service)).splitlines()[-1]
+        assert float(line.split(": ")[1].split()[0]) <= 2.5, line
+
+
+def test_a_process_has_its_own_variables_only(team):
+    for service in team.services:
+        names = {entry.partition("=")[0] for entry in team.host.check_output("cat /proc/%s/environ", team.pid(service)).split("\0")}
+        secrets = {name for name in names if name.endswith(("_SECRET", "_KEY", "_PASSWORD", "_TOKEN", "_STRING"))}
+        expected = {"MCP_BRIDGE_TOKEN"}
+        if service == "gateway":
+            expected = {"JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "CSRF_SECRET_KEY", "PLATFORM_ADMIN_PASSWORD", "DEFAULT_USER_PASSWORD"}
+        assert secrets == expected, service
+
+
+def test_secrets_are_private_files_and_the_clear_ones_lie_on_tmpfs_only(team):
+    for name in (f"{team.root}/etc/.env", f"{team.root}/etc/vault.key", f"{team.root}/etc/client.json", f"{team.root}/state/mcp.db"):
+        assert team.host.file(name).mode == 0o600, name
+    assert team.host.check_output("stat --file-system --format %%T %s", team.run) == "tmpfs"
+    for service in team.services:
+        clear = team.host.file(f"{team.run}/{service}/env.json")
+        assert clear.mode == 0o400 and clear.user == team.user(service)
+    assert team.host.file(f"{team.root}/etc/.env").content_string.startswith(f"$ANSIBLE_VAULT;1.2;AES256;{team.name}\n")
+
+
+def test_the_vault_key_is_of_no_use_on_another_host(team, teams):
+    """It is encrypted with the host's own key."""
+    sealed = team.host.file(f"{team.root}/etc/vault.key").content_string
+    other = next(one for one in teams.values() if one is not team).host
+    other.check_output("sh -c %s", f"umask 077; printf %s '{sealed}' >/root/stolen")
+    assert team.host.run("systemd-creds decrypt --name=mcp-tenancy-%s %s -", team.name, f"{team.root}/etc/vault.key").rc == 0
+    assert other.run("systemd-creds decrypt --name=mcp-tenancy-%s /root/stolen -", team.name).rc != 0
+    other.check_output("rm /root/stolen")
+
+
+def test_a_password_is_in_no_file_outside_tmpfs_in_no_argv_and_in_no_journal(team):
+    for environment in ("dev", "prod"):
+        drawn = team.login("postgres", environment).password.split()[0]
+        found = team.host.run("grep -rlF -e %s /srv /etc /var/log /var/tmp /tmp /root", drawn)
+        assert found.rc == 1 and found.stdout == ""
+        # the pattern does not match itself, as it stands in the argv of this very command
+        assert team.host.run("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c -e %s", f"{drawn[:-1]}[{drawn[-1]}]").stdout.strip() == "0"
+        assert team.host.run("journalctl --no-pager | grep -c -F -e %s", drawn).stdout.strip() == "0"
+
+
+def test_only_loopback_and_the_edge_listen(team):
+    listening = [line.split()[3] for line in team.host.check_output("ss --listening --tcp --numeric --no-header").splitlines()]
+    assert all(address.startswith(("127.", "[::1]")) for address in listening if not address.endswith(":8080")), listening

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts by name, each team's secrets as its operator has them, and an MCP client on the client's host."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shlex
+import urllib.parse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import testinfra
+from ansible.parsing.vault import VaultLib, VaultSecret
+from dotenv import dotenv_values
+
+CONTROL = Path(__file__).resolve().parents[3] / ".cache" / "molecule-default"
+TEAMS = ("team_a", "team_b")
+
+#: The official MCP client; token and URL come from a file, never from argv.
+ASK = """
+import asyncio, json, sys
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+async def ask(entry, tool, arguments):
+    async with httpx2.AsyncClient(headers=entry["headers"], timeout=90) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
+        tools = [tool.name for tool in (await client.list_tools()).tools]
+        if not tool:
+            return {"tools": tools}
+        result = await client.call_tool(tool, arguments)
+        return {"tools": tools, "error": result.is_error, "text": "\\n".join(block.text for block in result.content)}
+
+entry = json.load(open(sys.argv[1]))["mcpServers"][sys.argv[2]]
+print(json.dumps(asyncio.run(ask(entry, sys.argv[3], json.loads(sys.argv[4])))))
+"""
+
+
+@dataclass(frozen=True)
+class Login:
+    engine: str
+    user: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    database: str
+
+
+@dataclass
+class Team:
+    """One team: its gateway's host, its folders there, and what its operator knows."""
+
+    name: str
+    host: object
+
+    @property
+    def root(self) -> str:
+        return f"/srv/mcp-tenancy/{self.name}"
+
+    @property
+    def run(self) -> str:
+        return f"/run/mcp-tenancy/{self.name}"
+
+    @property
+    def manifest(self) -> dict:
+        return json.loads(self.host.file(f"{self.root}/etc/services.json").content_string)
+
+    @property
+    def services(self) -> list[str]:
+        return sorted(self.manifest["services"])
+
+    @property
+    def clients(self) -> dict[str, dict]:
+        return json.loads(self.host.file(f"{self.root}/etc/client.json").content_string)["mcpServers"]
+
+    def unit(self, service: str) -> str:
+        return f"mcp-tenancy-{self.name}-{service}.service"
+
+    def user(self, service: str) -> str:
+        return self.manifest["services"][service]["user"]
+
+    def pid(self, service: str) -> str:
+        return self.host.check_output("systemctl show --property MainPID --value %s", self.unit(service))
+
+    def by(self, service: str, command: str, *arguments: str) -> object:
+        """What a command does when the service's user runs it, outside its sandbox: with its uid alone."""
+        user = self.user(service)
+        return self.host.run(f"setpriv --reuid {user} --regid {user} --init-groups sh -c %s", command % tuple(map(shlex.quote, arguments)))
+
+    def env(self) -> dict[str, str]:
+        """The operator's .env, decrypted with nothing but ansible-core and python-dotenv."""
+        vault = VaultLib([(self.name, VaultSecret((CONTROL / self.name / "vault.key").read_bytes().strip()))])
+        text = vault.decrypt((CONTROL / self.name / ".env").read_bytes()).decode()
+        return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items()}
+
+    def login(self, engine: str, environment: str) -> Login:
+        url = urllib.parse.urlsplit(self.env()[f"{engine.upper()}_{environment.upper()}_CONNECTION_STRING"])
+        default = {"postgres": 5432, "mongodb": 27017}[engine]
+        return Login(engine, url.username, urllib.parse.unquote(url.password), url.hostname, url.port or default, url.path.lstrip("/"))
+
+
+class Client:
+    """Somebody on another host, with the client configurations of both teams."""
+
+    def __init__(self, host: object, teams: dict[str, Team]) -> None:
+        self.host = host
+        self.python = host.check_output("ls -d /opt/client-*/bin/python")
+        for team in teams.values():
+            self.place(f"/root/{team.name}.json", json.dumps({"mcpServers": team.clients}))
+
+    def place(self, path: str, content: str) -> None:
+        self.host.check_output("sh -c %s", f"umask 077; echo {base64.b64encode(content.encode()).decode()} | base64 -d >{shlex.quote(path)}")
+
+    def ask(self, team: str, entry: str, tool: str = "", **arguments: object) -> dict:
+        """One conversation of the official client: the tools it sees, and what a tool said."""
+        return json.loads(self.host.check_output("%s -c %s %s %s %s %s", self.python, ASK, f"/root/{team}.json", entry, tool, json.dumps(arguments)))
+
+    def status(self, url: str, token: str = "", method: str = "tools/list", **headers: str) -> int:
+        """The status of one raw request; 0 when there is no connection."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {}})
+        given = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", **headers}
+        if token:
+            given["Authorization"] = f"Bearer {token}"
+        self.place("/root/headers", "".join(f"{name}: {value}\n" for name, value in given.items()))
+        command = "curl --silent --max-time 20 --output /dev/null --write-out %%{http_code} --header @/root/headers --data %s %s"
+        return int(self.host.run(command, body, url).stdout or 0)
+
+
+def host_of(name: str) -> object:
+    inventory = Path(__file__).resolve().parents[1] / "inventory"
+    return testinfra.get_host(f"ansible://{name}?ansible_inventory={inventory}")
