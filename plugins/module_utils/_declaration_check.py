@@ -77,8 +77,8 @@ def on_hosts(variables: dict[str, Any], hosts: list[str], host: str) -> list[Pro
     found = []
     for index, environment in enumerate(variables["mcp_environments"]):
         for name in sorted(set(environment.get("hosts", [])) - set(hosts)):
-            near = difflib.get_close_matches(name, hosts, n=1)
-            found.append(Problem(f"mcp_environments[{index}].hosts", f"the inventory has no host {name}", f"use {near[0] if near else 'a name from hosts.yml'}"))
+            near = (difflib.get_close_matches(name, hosts, n=1) or ["a name from hosts.yml"])[0]
+            found.append(Problem(f"mcp_environments[{index}].hosts", f"the inventory has no host {name}", f"use {near}"))
     if not found and not declaration_rules.on_host(variables, host)["mcp_environments"]:
         step = f"name {host} in the hosts of an environment, or take it out of the inventory"
         found.append(Problem("mcp_environments", f"no environment is on {host}", step))
@@ -187,7 +187,7 @@ def _environment(place: str, environment: Any) -> list[Problem]:
             found += _database(f"{place}.{engine}", environment[engine], engine)
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
-        found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "remove it: an environment is on every host of the team by default"))
+        found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))
     members = environment.get("members", [])
     if not isinstance(members, list):
         return [*found, Problem(f"{place}.members", "must be a list of e-mail addresses", "write members: [alice@example.com]")]

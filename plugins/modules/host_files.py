@@ -98,8 +98,12 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-FOLDER = {"path": {"type": "path", "required": True}, "mode": {"type": "str", "required": True}, "owner": {"type": "str"}, "group": {"type": "str"}}
-FOLDER["owner"]["default"] = FOLDER["group"]["default"] = ""
+FOLDER = {
+    "path": {"type": "path", "required": True},
+    "mode": {"type": "str", "required": True},
+    "owner": {"type": "str", "default": ""},
+    "group": {"type": "str", "default": ""},
+}
 FILE = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}, "mode": {"type": "str", "default": "0644"}}
 
 

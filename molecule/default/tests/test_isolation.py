@@ -217,7 +217,10 @@ def forged(token: str, secret: bytes | None, **claims: object) -> str:
     return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
-@pytest.mark.parametrize("how", ["unsigned", "signed with another team's key", "signed with a guess", "made an administrator's", "expired", "absent", "no token at all"])
+FORGERIES = ["unsigned", "signed with another team's key", "signed with a guess", "made an administrator's", "expired", "absent", "no token at all"]
+
+
+@pytest.mark.parametrize("how", FORGERIES)
 def test_a_forged_token_is_refused(client, teams, how):
     clients = teams["team_a"].clients
     entry, key = clients["team-a-dev-bob"], teams["team_a"].env()["JWT_SECRET_KEY"].encode()
