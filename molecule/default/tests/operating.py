@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator does while clients call: deploys (whole, in check mode, killed), and a load whose every answer is looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from two_teams import Client
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+#: Callers with markers of their own, alternating between environments; what is not the caller's own row is told, with when and how long it took.
+LOAD = """
+import asyncio, json, os, sys, time
+import httpx2
+
+entries = json.load(open(sys.argv[1]))["mcpServers"]
+targets, callers, stop = json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+told = {"right": 0, "errors": [], "slowest": 0.0}
+
+async def caller(number):
+    count = 0
+    async with httpx2.AsyncClient(timeout=90) as client:
+        while not os.path.exists(stop):
+            count += 1
+            entry, tool = targets[count % len(targets)]
+            marker = f"{number}/{count}"
+            params = {"name": tool, "arguments": {"sql": f"SELECT '{marker}' AS marker"}}
+            headers = {**entries[entry]["headers"], "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+            began = time.monotonic()
+            try:
+                answer = await client.post(entries[entry]["url"], headers=headers, json={"jsonrpc": "2.0", "id": count, "method": "tools/call", "params": params})
+                right = json.loads(answer.json()["result"]["content"][0]["text"]) == [{"marker": marker}]
+                text = answer.text
+            except (httpx2.HTTPError, KeyError, ValueError, IndexError) as error:
+                right, text = False, repr(error) if isinstance(error, httpx2.HTTPError) else f"{answer.status_code} {answer.text}"
+            took = time.monotonic() - began
+            told["slowest"] = max(told["slowest"], took)
+            if right:
+                told["right"] += 1
+            else:
+                told["errors"].append([round(took, 2), text[:300]])
+                await asyncio.sleep(0.2)
+
+async def main():
+    await asyncio.gather(*(caller(number) for number in range(callers)))
+
+asyncio.run(main())
+json.dump(told, open(stop + ".told", "w"))
+"""
+
+
+@dataclass
+class Load:
+    """What a load was answered, once it is over."""
+
+    right: int = 0
+    errors: list[tuple[float, str]] = field(default_factory=list)
+    slowest: float = 0.0
+
+
+@contextlib.contextmanager
+def load(client: Client, team: str, targets: list[tuple[str, str]], callers: int = 4) -> Iterator[Load]:
+    """``targets``: entries of the client configuration, each with the query tool to call."""
+    stop = "/root/stop-the-load"
+    client.host.check_output("rm -f %s %s.told", stop, stop)
+    client.host.check_output(
+        "sh -c %s",
+        f"setsid {client.python} -c {_quoted(LOAD)} /root/{team}.json {_quoted(json.dumps(targets))} {callers} {stop} >/root/load.log 2>&1 </dev/null &",
+    )
+    told = Load()
+    try:
+        yield told
+    finally:
+        client.host.check_output("touch %s", stop)
+    until(lambda: client.host.file(f"{stop}.told").exists, 120, "the load ends: " + client.host.run("cat /root/load.log").stdout)
+    for name, value in json.loads(client.host.file(f"{stop}.told").content_string).items():
+        setattr(told, name, value)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def until(condition: object, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.3)
+
+
+def command(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    inventories = ("inventories/team_a", "inventories/team_b", "molecule/default/inventory")
+    environment = {**os.environ, "MOLECULE_PROJECT_DIRECTORY": str(REPOSITORY), "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections")}
+    environment |= {"ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    return ["ansible-playbook", "deploy.yml", *(part for path in inventories for part in ("-i", path)), *arguments], environment
+
+
+def deploy(*arguments: str) -> subprocess.CompletedProcess:
+    argv, environment = command(*arguments)
+    return subprocess.run(argv, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900)
+
+
+def deploy_killed_at(moment: str, *arguments: str) -> None:
+    """``kill -9`` as soon as Ansible says that it starts a task whose name begins so. What it started on a host goes on for a moment."""
+    argv, environment = command(*arguments)
+    with subprocess.Popen(
+        argv, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as running:
+        assert any(moment in line for line in running.stdout), moment
+        os.killpg(running.pid, signal.SIGKILL)
+
+
+def recap(done: subprocess.CompletedProcess, host: str) -> dict[str, int]:
+    """Ansible's counts for one host."""
+    line = re.search(rf"^{re.escape(host)} +: (.*)$", done.stdout.rpartition("PLAY RECAP")[2], re.MULTILINE)
+    assert line, done.stdout[-3000:]
+    return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", line[1])}
