@@ -18,7 +18,7 @@ class FilterModule:
             "team_services": _declaration.services,
             "team_gateway": _declaration.gateway,
             "team_registry": _declaration.registry,
-            "bridge_token": _declaration.bridge_token,
+            "probed_servers": _declaration.probed_servers,
             "with_bridge_tokens": _declaration.with_bridge_tokens,
             "team_manifest": _declaration.manifest,
             "team_layout": _layout.layout,

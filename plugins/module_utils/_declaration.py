@@ -215,6 +215,11 @@ def bridge_token(team_token: str, service: str) -> str:
     return hmac.new(team_token.encode(), f"mcp.tenancy bridge\0{service}".encode(), hashlib.sha256).hexdigest()
 
 
+def probed_servers(found: list[dict], team_token: str) -> list[dict]:
+    """The services in the form of the option ``servers`` of ``mcp.tenancy.mcp_probe``."""
+    return [{"name": service["name"], "url": service["url"], "token": bridge_token(team_token, service["name"])} for service in found]
+
+
 def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
     """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
     of_url = {service["url"]: bridge_token(team_token, service["name"]) for service in services(declaration)}

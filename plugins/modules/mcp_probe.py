@@ -7,21 +7,32 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mcp_probe
 version_added: "0.1.0"
-short_description: Use an MCP server once, as a client would
+short_description: Use MCP servers once, as a client would
 description:
   - Connects over Streamable HTTP with the official MCP SDK, lists the tools and calls one. Only this shows that a server works; a health page does not.
+  - All servers are asked at the same time.
   - Runs with a Python that has the SDK, such as that of the gateway's virtual environment.
 author: the mcp.tenancy authors (@mcp-tenancy)
 requirements:
   - mcp >= 2.0
 options:
-  url:
-    description: The server's MCP endpoint.
-    type: str
+  servers:
+    description: Whom to ask.
+    type: list
+    elements: dict
     required: true
-  token:
-    description: A bearer token to show.
-    type: str
+    suboptions:
+      name:
+        description: What messages call it.
+        type: str
+        required: true
+      url:
+        description: Its MCP endpoint.
+        type: str
+        required: true
+      token:
+        description: A bearer token to show.
+        type: str
   headers:
     description: Further request headers.
     type: dict
@@ -70,8 +81,10 @@ attributes:
 EXAMPLES = r"""
 - name: Ask the database who we are
   mcp.tenancy.mcp_probe:
-    url: http://127.0.0.1:4444/servers/{{ server_id }}/mcp
-    token: "{{ token }}"
+    servers:
+      - name: team_a dev
+        url: http://127.0.0.1:4444/servers/{{ server_id }}/mcp
+        token: "{{ token }}"
     tool: team-a-dev-postgres-query
     arguments:
       sql: SELECT current_user
@@ -79,32 +92,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-tools:
-  description: Names of all tools that the server shows.
-  returned: success, and when the tool answered with an error
-  type: list
-  elements: str
-answer:
-  description: The text of the tool's answer, cut at O(answer_limit).
-  returned: success, and when the tool answered with an error
-  type: str
-is_error:
-  description: Whether the tool answered with an error. Then the module fails.
-  returned: success, and when the tool answered with an error
-  type: bool
-seconds:
-  description: How long each step took (C(connect), C(list), C(call)).
-  returned: success, and when the tool answered with an error
+servers:
+  description:
+    - What was seen of each server that was reached, by name. C(tools), names of all tools that it shows. C(answer), the text of the tool's answer,
+      cut at O(answer_limit). C(is_error), whether the tool answered with an error; then the module fails. C(seconds), how long each step took
+      (C(connect), C(list), C(call)). C(protocol_version), the MCP version that both sides agreed on. C(tries), how many tries it took.
+  returned: always
   type: dict
-protocol_version:
-  description: The MCP version that both sides agreed on.
-  returned: success, and when the tool answered with an error
-  type: str
-tries:
-  description: How many tries it took.
-  returned: success
-  type: int
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -119,20 +116,30 @@ class ToolFailed(session.ProbeError):
         self.seen = seen
 
 
-def attempt(params: dict) -> dict:
+def attempt(server: dict, params: dict) -> dict:
     """One try. Raises ProbeError, ToolFailed among them."""
-    headers = session.headers_of(params["token"], params["headers"])
-    seen = session.probe(params["url"], headers, params["tool"], params["arguments"], params["timeout"], params["answer_limit"], params["mode"])
+    headers = session.headers_of(server["token"], params["headers"])
+    seen = session.probe(server["url"], headers, params["tool"], params["arguments"], params["timeout"], params["answer_limit"], params["mode"])
     if seen["is_error"]:
         raise ToolFailed(params["tool"], seen)
     return seen
 
 
+def ask(server: dict, params: dict) -> tuple[dict, str]:
+    """What was seen of one server, and what is wrong with it."""
+    try:
+        seen, tries = session.until_it_works(lambda: attempt(server, params), params["retries"], params["delay"])
+    except session.ProbeError as error:
+        tried = f" ({params['retries'] + 1} tries)" if params["retries"] else ""
+        return getattr(error, "seen", {}), f"{server['name']} at {server['url']} does not work{tried}: {error}"
+    return {**seen, "tries": tries}, ""
+
+
 def main() -> None:
+    server = {"name": {"type": "str", "required": True}, "url": {"type": "str", "required": True}, "token": {"type": "str", "no_log": True}}
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "token": {"type": "str", "no_log": True},
+            "servers": {"type": "list", "elements": "dict", "required": True, "options": server},
             "headers": {"type": "dict", "no_log": True},
             "tool": {"type": "str"},
             "arguments": {"type": "dict", "default": {}},
@@ -146,13 +153,14 @@ def main() -> None:
     )
     if not session.HAS_LIBRARIES:
         module.fail_json(msg=missing_required_lib("mcp>=2.0"), exception=session.IMPORT_ERROR)
-    params = module.params
-    try:
-        seen, tries = session.until_it_works(lambda: attempt(params), params["retries"], params["delay"])
-    except session.ProbeError as error:
-        tried = f" ({params['retries'] + 1} tries)" if params["retries"] else ""
-        module.fail_json(msg=f"{params['url']} does not work{tried}: {error}", **getattr(error, "seen", {}))
-    module.exit_json(changed=False, tries=tries, **seen)
+    servers = module.params["servers"]
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        told = list(threads.map(lambda server: ask(server, module.params), servers))
+    seen = {server["name"]: found for server, (found, _wrong) in zip(servers, told, strict=True)}
+    wrong = [text for _found, text in told if text]
+    if wrong:
+        module.fail_json(msg="; ".join(wrong), servers=seen)
+    module.exit_json(changed=False, servers=seen)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Inventory:
         self.folder = folder
         self.variables = {
             "mcp_team": "broken",
+            "mcp_runtime": "supervisor",
             "mcp_root": str(folder / "root"),
             "mcp_runtime_directory": str(folder / "run"),
             "mcp_vault_key_file": "team.key",
