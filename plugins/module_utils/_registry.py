@@ -14,6 +14,9 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan 
 from ansible_collections.mcp.tenancy.plugins.module_utils._client_file import ClientFile
 
 
+POLL_SECONDS = 0.5
+
+
 class CannotConverge(Exception):
     """Something that needs a person; its text says what and what next."""
 
@@ -208,10 +211,18 @@ def desired_of(params: dict) -> dict:
     return desired
 
 
-def reach(client: contextforge.Client, params: dict) -> None:
-    """Raises CannotConverge when the gateway does not answer or does not know us."""
+def reach(client: contextforge.Client, params: dict, wait: float) -> None:
+    """Raises CannotConverge when the gateway does not answer within ``wait`` seconds, or does not know us."""
+    deadline = time.monotonic() + wait
     try:
-        client.ready()
+        while True:
+            try:
+                client.ready()
+                return
+            except contextforge.GatewayError as error:
+                if error.status in (401, 403) or time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
     except contextforge.GatewayError as error:
         keys = "see that jwt_secret_key, environment and admin_email are those that the gateway was started with"
         after = keys if error.status in (401, 403) else "see that it is started and listens there"
@@ -220,7 +231,7 @@ def reach(client: contextforge.Client, params: dict) -> None:
 
 def run(registry_: Registry, params: dict, hide: Callable[[str], None]) -> None:
     """Read, plan, apply. ``hide`` is told every token. Raises CannotConverge, ClientFileError or GatewayError."""
-    reach(registry_.client, params)
+    reach(registry_.client, params, 0 if registry_.check_mode else params["wait"])
     registry_.read()
     refused = registry.refusals(registry_.desired, registry_.actual)
     if refused:

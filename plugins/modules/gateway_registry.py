@@ -41,6 +41,10 @@ options:
     description: Seconds to wait for one answer. To register an upstream the gateway connects to it first.
     type: int
     default: 60
+  wait:
+    description: Seconds to wait for a gateway that does not answer yet, since it is just being started. In check mode nothing is waited for.
+    type: int
+    default: 0
   teams:
     description: Teams of the gateway. Members that are not named here stay.
     type: list
@@ -276,6 +280,7 @@ ARGUMENTS = {
     "jwt_secret_key": {"type": "str", "required": True, "no_log": True},
     "environment": {"type": "str", "default": "production"},
     "timeout": {"type": "int", "default": 60},
+    "wait": {"type": "int", "default": 0},
     "teams": {
         "type": "list",
         "elements": "dict",

@@ -82,7 +82,7 @@ def test_s1_no_secret_in_the_output_of_a_failing_deploy(demo, secrets) -> None:
     """The registry is asked at a port where nobody listens, at -vvvv."""
     (demo.home / "team/etc/.env").unlink()  # so that writing it is shown too
     done = demo.deploy(
-        "-vvvv", "--diff", "-e", "mcp_public_url=http://127.0.0.1:1", "-e", "{mcp_gateway_settings: {JQ_FILTER_WORKERS: nonsense}, runtime_gateway_retries: 5}"
+        "-vvvv", "--diff", "-e", "mcp_public_url=http://127.0.0.1:1", "-e", "{mcp_gateway_settings: {JQ_FILTER_WORKERS: nonsense}, registry_wait: 5}"
     )
     assert done.returncode != 0
     assert hits(done.stdout.encode(), secrets) == []

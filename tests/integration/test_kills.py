@@ -78,7 +78,7 @@ def test_kill_of_all_is_healed_by_make_demo(demo) -> None:
 
 @pytest.mark.parametrize(
     ("how", "moment"),
-    [(signal.SIGINT, "TASK [mcp.tenancy.host_tools : Place mcp-unseal"), (signal.SIGKILL, "TASK [mcp.tenancy.runtime : Keep the services")],
+    [(signal.SIGINT, "TASK [mcp.tenancy.host_tools : Make the team"), (signal.SIGKILL, "TASK [mcp.tenancy.runtime : Keep the services")],
 )
 def test_interrupted_in_the_middle_and_run_again_gives_the_same_end(demo, how, moment) -> None:
     """Two moments; `make chaos` has them all."""
