@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench soak venv demo-venv
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys soak venv demo-venv
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,13 +48,18 @@ conformance: venv ## does a wrapper mix up, hang or die quietly? the bridge with
 molecule: venv ## real hosts: SCENARIO=name, default "default"
 	@tests/molecule $(SCENARIO)
 
-chaos: venv ## kills at many moments; takes long, not part of `make test`
+chaos: venv ## kills at many moments, and on real hosts reboots and cut networks; takes long, not part of `make test`
 	@$(PYTEST) -q tests/chaos
+	@tests/molecule life
 
 bench: venv ## the bridge against other wrappers and the bare server: calls/s, latency, memory, CPU
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.bench
 
+bench-deploys: venv ## second runs on real hosts: against one task for each object, and ten hosts against one
+	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_deploys
+
 soak: venv ## 20 minutes of open, close, call, kill and reload against the bridge
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.soak --minutes 20
 
-test: lint unit integration molecule ## everything, on a fresh clone too
+test: lint unit integration ## everything, on a fresh clone too; without a Docker engine it says what it left out
+	@tests/molecule-if-possible default

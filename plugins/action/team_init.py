@@ -68,7 +68,7 @@ def write(made: _init.NewTeam, ca: Path, key: Path, folder: Path) -> None:
         env = TeamEnv(made.declaration["mcp_team"], str(work / ".env"), str(key))
         env.create_key()
         env.write(made.env)
-        os.chmod(work, 0o755)
+        work.chmod(0o755)
         os.rename(work, folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)

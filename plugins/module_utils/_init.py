@@ -66,7 +66,8 @@ def _environment(made: NewTeam, index: int, given: dict[str, Any]) -> dict:
             made.problems.append(Problem(f"init_environments[{index}].{engine}", str(error), "correct the connection string"))
             continue
         environment[engine] = {"host": found.host, "port": found.port, "database": found.database, "ca": CA_FILE, "credential": "unmanaged"}
-        environment[engine] |= {"auth_source": value for name, value in found.parameters if name == "authSource"}
+        if "authSource" in dict(found.parameters):
+            environment[engine]["auth_source"] = dict(found.parameters)["authSource"]
         made.env[_declaration.credential_key(engine, str(given.get("name")))] = str(text)
     environment["members"] = list(given.get("members") or [])
     return environment

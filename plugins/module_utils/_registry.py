@@ -13,7 +13,6 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge a
 from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan as registry
 from ansible_collections.mcp.tenancy.plugins.module_utils._client_file import ClientFile
 
-
 POLL_SECONDS = 0.5
 
 

@@ -3,8 +3,7 @@
 
     python -m tests.bench_deploys [--hosts 10] [--repetitions 3]
 
-Needs a Docker engine (tests/hosts/engine) and Molecule's environment (`make molecule` makes it). No database: finding out that nothing is to be
-done asks none.
+Needs a Docker engine, as `make molecule` does. No database: finding out that nothing is to be done asks none.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def inventory(folder: Path, names: list[str]) -> Path:
     playbook("init.yml", "-e", f"@{folder}/answers.json")
     made = folder / "bench"
     connection = {"ansible_connection": "community.docker.docker", "ansible_become": False, "ansible_python_interpreter": "/usr/bin/python3"}
-    entries = {"mcp_gateways": {"children": {"bench": {"hosts": {name: connection for name in names}}}}}
+    entries = {"mcp_gateways": {"children": {"bench": {"hosts": dict.fromkeys(names, connection)}}}}
     (made / "hosts.yml").write_text(json.dumps(entries))
     variables = made / "group_vars/bench/bench.yml"
     variables.write_text(json.dumps({"mcp_wrapper": "bridge"}))
@@ -87,8 +86,8 @@ def playbook(*arguments: str | Path) -> float:
 
 def objects(host: str, folder: Path) -> dict:
     """What one_task_per_object.yml compares: copies of the host's own files and units."""
-    listing = call("docker", "exec", host, "sh", "-c", "ls -d /etc/systemd/system/mcp-tenancy-bench-* /srv/mcp-tenancy/bench/bin/* /srv/mcp-tenancy/bench/etc/*.* "
-                   "/srv/mcp-tenancy/bench/etc/ca/*").stdout.split()  # fmt: skip
+    places = "/etc/systemd/system/mcp-tenancy-bench-* {0}/bin/* {0}/etc/*.* {0}/etc/ca/*".format("/srv/mcp-tenancy/bench")
+    listing = call("docker", "exec", host, "sh", "-c", f"ls -d {places}").stdout.split()
     paths = [path for path in listing if not path.endswith((".wants", "vault.key", "client.json"))]
     (folder / "copies").mkdir(exist_ok=True)
     files = []
@@ -129,6 +128,8 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=10)
     parser.add_argument("--repetitions", type=int, default=3)
     given = parser.parse_args()
+    for command in ("scripts/venv .cache/molecule requirements/molecule.txt", "scripts/link-collection", "tests/hosts/engine", "tests/hosts/build"):
+        call(*command.split(), cwd=REPOSITORY)
     folder = Path(tempfile.mkdtemp(prefix="bench-deploys-"))
     try:
         print(table(measure(given.hosts, given.repetitions, folder)))

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PASSWORD = "hunter2-canary"  # noqa: S105
+PASSWORD = "hunter2-canary"
 BIN = REPOSITORY / ".venv/bin"
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _init
 
-PASSWORD = "hunter2-canary"  # noqa: S105
+PASSWORD = "hunter2-canary"
 ANSWERS = {
     "team": "team_c",
     "hosts": ["gw1.team-c.internal"],

@@ -37,7 +37,8 @@ async def caller(number):
             headers = {**entries[entry]["headers"], "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
             began = time.monotonic()
             try:
-                answer = await client.post(entries[entry]["url"], headers=headers, json={"jsonrpc": "2.0", "id": count, "method": "tools/call", "params": params})
+                body = {"jsonrpc": "2.0", "id": count, "method": "tools/call", "params": params}
+                answer = await client.post(entries[entry]["url"], headers=headers, json=body)
                 right = json.loads(answer.json()["result"]["content"][0]["text"]) == [{"marker": marker}]
                 text = answer.text
             except (httpx2.HTTPError, KeyError, ValueError, IndexError) as error:
@@ -100,7 +101,8 @@ def until(condition: object, seconds: float, what: str) -> None:
 def command(*arguments: str) -> tuple[list[str], dict[str, str]]:
     inventories = ("inventories/team_a", "inventories/team_b", "molecule/default/inventory")
     environment = {**os.environ, "MOLECULE_PROJECT_DIRECTORY": str(REPOSITORY), "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections")}
-    environment |= {"ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    environment |= {"ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}  # molecule asks for colours
     return ["ansible-playbook", "deploy.yml", *(part for path in inventories for part in ("-i", path)), *arguments], environment
 
 
@@ -117,6 +119,17 @@ def deploy_killed_at(moment: str, *arguments: str) -> None:
     ) as running:
         assert any(moment in line for line in running.stdout), moment
         os.killpg(running.pid, signal.SIGKILL)
+
+
+def killed_deploy_is_finished(client: Client, moment: str, number: int) -> None:
+    """Kill a deploy to team_b's host there; the next run finishes, the one after it has nothing to do. What is edited changes with ``number``."""
+    edited = {"mcp_gateway_settings": {"LOG_LEVEL": ("WARNING", "ERROR")[number % 2]}, "mcp_client_days": 20 + number}
+    edit = ("--limit", "team-b-gw1", "-e", json.dumps(edited))
+    deploy_killed_at(moment, *edit)
+    finished = deploy(*edit)
+    assert recap(finished, "team-b-gw1")["failed"] == 0, finished.stdout[-3000:]
+    assert recap(deploy(*edit), "team-b-gw1")["changed"] == 0
+    assert not client.ask("team_b", "team-b-dev", "team-b-dev-postgres-query", sql="SELECT 1 AS one")["error"]
 
 
 def recap(done: subprocess.CompletedProcess, host: str) -> dict[str, int]:
