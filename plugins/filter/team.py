@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the mcp.tenancy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters over a team's declaration; the rules are in module_utils/_declaration.py. Each has its documentation in a file beside this one."""
+"""Filters over a team's declaration; the rules are in module_utils. Each has its documentation in a file beside this one."""
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _layout, _supervised, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _layout, _manifest, _registrations, _supervised, _units
 
 
 class FilterModule:
@@ -17,10 +17,10 @@ class FilterModule:
             "team_paths": _declaration.paths,
             "team_services": _declaration.services,
             "team_gateway": _declaration.gateway,
-            "team_registry": _declaration.registry,
-            "probed_servers": _declaration.probed_servers,
-            "with_bridge_tokens": _declaration.with_bridge_tokens,
-            "team_manifest": _declaration.manifest,
+            "team_registry": _registrations.registry,
+            "probed_servers": _registrations.probed_servers,
+            "with_bridge_tokens": _registrations.with_bridge_tokens,
+            "team_manifest": _manifest.manifest,
             "team_layout": _layout.layout,
             "supervised_programs": _supervised.programs,
             "systemd_units": _units.units,

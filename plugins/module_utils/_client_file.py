@@ -10,7 +10,7 @@ import json
 import os
 import stat
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _private_file
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file
 
 
 class ClientFileError(Exception):
@@ -53,7 +53,7 @@ class ClientFile:
         if name is not None:
             self.content.setdefault("mcpServers", {})[name] = entry
         try:
-            _private_file.write(self.path, json.dumps(self.content, indent=2).encode() + b"\n")
+            _atomic_file.write(self.path, json.dumps(self.content, indent=2).encode() + b"\n")
         except OSError as error:
             why = error.strerror
             raise ClientFileError(f"client_config {self.path} cannot be written: {why}. Next: make its folder and room for it, then run again.") from None

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to the collection; may change in any release.
-"""From one declaration of a team to everything that follows from it: services, ports, variables, registrations. Pure.
+"""From one declaration of a team to what follows from it: services, ports, users, paths, settings of the gateway. Pure.
+
+How the services are started is in :mod:`_manifest`, what the gateway has to know in :mod:`_registrations`.
 
 ``declaration`` is the ``mcp_*`` variables of a host as a plain dict, already valid (see :mod:`_declaration_check`).
 """
@@ -58,17 +60,8 @@ TRANSLATE_PORTS, TRANSLATE_RANGE = 4, (30000, 32767)
 #: Longest name of a user that Debian's tools take.
 USER_NAME_LENGTH = 31
 
-#: How long a call may take when nothing else is declared.
-CALL_SECONDS = 60
-
-#: What starts every service.
-HOST_TOOLS = ("mcp-unseal", "mcp-exec")
-
 #: Each service's own bearer is derived from this one.
 BRIDGE_TOKEN = "MCP_BRIDGE_TOKEN"  # noqa: S105 - a name
-
-#: mongodb-mcp-server: what could reach another database, write files or call home is off.
-MONGODB_DISABLED_TOOLS = "atlas,atlas-local,assistant,connect,disconnect,list-connections,export,mongodb-logs"
 
 
 def credential_key(engine: str, environment: str) -> str:
@@ -195,7 +188,7 @@ def gateway(declaration: dict) -> dict:
         "PLATFORM_ADMIN_EMAIL": declaration["mcp_gateway_admin_email"],
         "LOG_LEVEL": "ERROR",
     }
-    settings = {**own, **{name: _text(value) for name, value in (declaration.get("mcp_gateway_settings") or {}).items()}}
+    settings = {**own, **{name: text_of(value) for name, value in (declaration.get("mcp_gateway_settings") or {}).items()}}
     return {
         "port": port,
         "url": url,
@@ -206,176 +199,11 @@ def gateway(declaration: dict) -> dict:
     }
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A setting as the environment has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def bridge_token(team_token: str, service: str) -> str:
     """The bearer of one service's bridge: derived, so that a service that is taken over opens no other. ``mcp-unseal`` derives the same."""
     return hmac.new(team_token.encode(), f"mcp.tenancy bridge\0{service}".encode(), hashlib.sha256).hexdigest()
-
-
-def probed_servers(found: list[dict], team_token: str) -> list[dict]:
-    """The services in the form of the option ``servers`` of ``mcp.tenancy.mcp_probe``."""
-    return [{"name": service["name"], "url": service["url"], "token": bridge_token(team_token, service["name"])} for service in found]
-
-
-def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
-    """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
-    of_url = {service["url"]: bridge_token(team_token, service["name"]) for service in services(declaration)}
-    label = {url: hashlib.sha256(f"label\0{token}".encode()).hexdigest()[:12] for url, token in of_url.items()}
-    return [{**gateway, "auth_token": of_url[gateway["url"]], "auth_version": label[gateway["url"]]} for gateway in gateways]
-
-
-def registry(declaration: dict) -> dict:
-    """What the gateway has to know: per environment a ContextForge team, its upstream gateways, one virtual server, its clients.
-
-    The shape is that of the options of ``mcp.tenancy.gateway_registry``.
-    """
-    team = declaration["mcp_team"]
-    wanted: dict[str, list] = {"teams": [], "gateways": [], "servers": [], "clients": []}
-    for environment in declaration["mcp_environments"]:
-        space = f"{team}-{environment['name']}".replace("_", "-")
-        own = [service for service in services(declaration) if service["environment"] == environment["name"]]
-        members = environment.get("members") or []
-        wanted["teams"].append(
-            {
-                "name": space,
-                "description": f"Environment {environment['name']} of team {team}",
-                "members": [{"email": email, "role": "member"} for email in members],
-            }
-        )
-        for service in own:
-            wanted["gateways"].append(
-                {
-                    "name": f"{space}-{service['engine']}",
-                    "url": service["url"],
-                    "transport": "STREAMABLEHTTP",
-                    "team": space,
-                    "visibility": "team",
-                    "description": f"{service['engine']} database {service['database']['database']} of {environment['name']}, {service['access']}",
-                }
-            )
-        wanted["servers"].append(
-            {
-                "name": space,
-                "team": space,
-                "gateways": [f"{space}-{service['engine']}" for service in own],
-                "visibility": "team",
-                "description": f"The databases of team {team}, environment {environment['name']}",
-            }
-        )
-        for email in members:
-            # One member: the entry has the server's name. More of them: each entry says whose it is.
-            name = space if len(members) == 1 else f"{space}-{_short_name(email, members)}"
-            wanted["clients"].append({"name": name, "user": email, "team": space, "server": space, **_token_life(declaration)})
-    return wanted
-
-
-def _short_name(email: str, members: list[str]) -> str:
-    local = email.partition("@")[0]
-    return local if [member.partition("@")[0].lower() for member in members].count(local.lower()) == 1 else email
-
-
-def _token_life(declaration: dict) -> dict[str, int]:
-    """A token is renewed when a third of its life is left, so that runs may fail or be skipped for a while."""
-    days = int(declaration.get("mcp_client_days") or 30)
-    return {"expires_in_days": days, "renew_within_days": days // 3}
-
-
-def manifest(declaration: dict, programs: dict) -> dict:
-    """How each service of a host is started: what ``mcp-unseal`` and ``mcp-exec`` read. Holds no secret, only their names.
-
-    ``programs`` has the paths on the host: ``gateway`` and ``bridge`` (directories of virtual environments), ``node``, ``servers``
-    (folder of ``node_modules``), ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
-    reads when it starts and that are not named after their content: a change of one is a restart.
-    """
-    where, entries = paths(declaration), {}
-    front = gateway(declaration)
-    listen = ["--fd", "3"] if on_systemd(declaration) else ["--host", "127.0.0.1", "--port", str(front["port"])]
-    entries["gateway"] = {
-        "command": [
-            *(f"{programs['gateway']}/bin/mcpgateway", "mcp_gateway_front:app", "--app-dir", programs["gateway_app"]),
-            *(*listen, "--workers", "1", "--no-access-log", "--no-proxy-headers", "--no-server-header"),
-        ],
-        "listen": {"host": "127.0.0.1", "port": front["port"]},
-        "environment": front["settings"],
-        "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
-        "priority": 200,
-        "files": ["mcp_gateway_front.py", *HOST_TOOLS],
-    }
-    for service in services(declaration):
-        entries[service["name"]] = _wrapped(declaration, programs, service)
-        entries[service["name"]]["listen"] = entries[service["name"]]["bridge"]["listen"]
-    for name, entry in entries.items():
-        entry["directory"] = f"{where['work']}/{name}"
-        if on_systemd(declaration):
-            entry["user"] = user(declaration, name)
-        entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
-    host = {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"]}
-    if on_systemd(declaration):
-        host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
-    return {**host, "services": entries}
-
-
-def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
-    where = paths(declaration)
-    entry = {
-        "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
-        "environment": {},
-        "secrets": {BRIDGE_TOKEN: {"key": BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
-        "priority": 100,
-        "files": [*HOST_TOOLS, f"{service['name']}.pem"],
-        "bridge": {
-            "engine": service["engine"],
-            "listen": {"host": "127.0.0.1", "port": service["port"]},
-            "wrapper": declaration.get("mcp_wrapper") or "translate",
-            "translate_python": f"{programs['gateway']}/bin/python",
-            "guard": service["guard"],
-            "read_only": service["access"] == "read_only",
-            "database": service["database"]["database"],
-            "audit_file": f"{where['log']}/{service['name']}/audit.jsonl",
-            "limits": {"call_seconds": CALL_SECONDS, **service["limits"]},
-        },
-    }
-    if on_systemd(declaration):
-        entry["bridge"]["translate_ports"] = translate_ports(declaration)[service["name"]]
-    target, milliseconds = service["database"], int(float(service["limits"].get("call_seconds", CALL_SECONDS)) * 1000)
-    if service["engine"] == "postgres":
-        entry["wrapped"] = {
-            # Everything comes from the environment, so that argv tells nothing.
-            "command": [programs["node"], f"{programs['servers']}/@modelcontextprotocol/server-postgres/dist/index.js", "postgresql://"],
-            "environment": {
-                "PGHOST": target["host"],
-                "PGPORT": str(target["port"]),
-                "PGDATABASE": target["database"],
-                "PGSSLMODE": target["parameters"]["sslmode"],
-                "PGAPPNAME": f"mcp {service['name']}",
-                # The bridge gives up then, the database must too; and text means what the guard's parser takes it for.
-                "PGOPTIONS": f"-c statement_timeout={milliseconds} -c standard_conforming_strings=on",
-                "NODE_EXTRA_CA_CERTS": ca_path(declaration, service),  # node-pg ignores PGSSLROOTCERT
-            },
-            "secrets": {
-                "PGUSER": {"key": service["credential"], "part": "username"},
-                "PGPASSWORD": {"key": service["credential"], "part": "password"},
-            },
-        }
-    else:
-        entry["wrapped"] = {
-            "command": [programs["node"], f"{programs['servers']}/mongodb-mcp-server/dist/esm/index.js"],
-            "environment": {
-                "MDB_MCP_READ_ONLY": _text(service["access"] == "read_only"),
-                "MDB_MCP_DISABLED_TOOLS": MONGODB_DISABLED_TOOLS,
-                "MDB_MCP_MAX_TIME_M_S": str(milliseconds),
-                "MDB_MCP_TELEMETRY": "disabled",
-                "MDB_MCP_LOGGERS": "stderr",
-                "DO_NOT_TRACK": "1",
-            },
-            "secrets": {"MDB_MCP_CONNECTION_STRING": {"key": service["credential"], "part": "value"}},
-        }
-    return entry
-
-
-def projection_keys(declaration: dict) -> list[str]:
-    """The names in the host's ``.env``: what its services need, nothing else."""
-    return sorted([*OWN_SECRETS, *(service["credential"] for service in services(declaration))])

@@ -10,11 +10,12 @@ import http.client
 import os
 import shlex
 import subprocess
-import tempfile
 import time
 import xmlrpc.client
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file
 
 SOCKET_LIMIT = 107  # bytes that Linux takes for the path of a UNIX socket
 LOG_BYTES, LOG_BACKUPS = "10MB", 3
@@ -234,7 +235,7 @@ def ensure_started(programs: list[dict], layout: Layout, check: bool, seconds: f
         return outcome
     _prepare(layout)
     if outcome.before != outcome.after:
-        _write(layout.configuration, outcome.after)
+        _atomic_file.write(layout.configuration, outcome.after.encode())
     if alive and not fresh:
         control.shutdown()
     if not fresh:
@@ -282,10 +283,3 @@ def _prepare(layout: Layout) -> None:
     status = layout.runtime_directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise SupervisorError(f"{layout.runtime_directory} is not ours alone. Next: find out who made it, then remove it")
-
-
-def _write(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-    os.replace(temporary, path)

@@ -10,11 +10,11 @@ What was started is known by the label that a unit leaves when it starts (``mcp-
 
 from __future__ import annotations
 
-import os
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file
 
 UNIT_FOLDER = Path("/etc/systemd/system")
 PROPERTIES = "Id,ActiveState,SubState,Result,NeedDaemonReload,UnitFileState,LoadState"
@@ -97,7 +97,7 @@ class Host:
         """Files, then the manager, then what runs. What goes, goes once nothing that is loaded needs it any more."""
         contents = {unit["name"]: unit["content"] for unit in units}
         for name in planned.write:
-            _replace(self._folder / name, contents[name])
+            _atomic_file.write(self._folder / name, contents[name].encode(), 0o644)
         if planned.reload_manager:
             self._ask("daemon-reload")
         if planned.remove:
@@ -136,11 +136,3 @@ def _run(command: list[str]) -> subprocess.CompletedProcess:
     # there is no AnsibleModule here, hence not run_command
     # pylint: disable-next=ansible-bad-function
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900)
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-        os.fchmod(stream.fileno(), 0o644)
-    os.replace(temporary, path)

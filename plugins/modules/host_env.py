@@ -78,7 +78,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _private_file
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file
 
 
 def read(path: str) -> bytes | None:
@@ -117,7 +117,7 @@ def is_key(module: AnsibleModule, held: bytes | None, key: bytes) -> bool:
 def place(module: AnsibleModule, path: str, content: bytes) -> None:
     """Replace the file by rename; 0600 from the first byte."""
     try:
-        _private_file.write(path, content)
+        _atomic_file.write(path, content)
     except OSError as error:
         module.fail_json(msg=f"{path} cannot be written: {error.strerror}. Next: make room or correct the folder's owner, then run again.")
 

@@ -94,9 +94,10 @@ import hashlib
 import os
 import pwd
 import stat
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file
 
 FOLDER = {
     "path": {"type": "path", "required": True},
@@ -174,22 +175,8 @@ class HostFiles:
         if not self._check:
             if parents:
                 os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            _replace(path, content, mode)
+            _atomic_file.write(path, content.encode(), mode)
         return True
-
-
-def _replace(path: str, content: str, mode: int) -> None:
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(content)
-            os.fchmod(stream.fileno(), mode)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _missing(content: str) -> list[str]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration, _private_file
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _declaration
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
@@ -67,7 +67,7 @@ class TeamEnv:
     def create_key(self) -> None:
         """Make the team's key once: 256 random bits."""
         if not self.key_file.exists():
-            _private_file.write(self.key_file, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+            _atomic_file.write(self.key_file, secrets.token_hex(KEY_BYTES).encode() + b"\n")
 
     def read(self) -> dict[str, str]:
         """The decrypted variables. Raises :class:`TeamEnvError`; nothing of the content is ever in it."""
@@ -108,7 +108,7 @@ class TeamEnv:
 
     def write(self, values: dict[str, str]) -> None:
         """Replace the file, encrypted."""
-        _private_file.write(self.path, encrypt(_dotenv_file.render(values, HEADING).encode(), self.key(), self.team))
+        _atomic_file.write(self.path, encrypt(_dotenv_file.render(values, HEADING).encode(), self.key(), self.team))
 
 
 def decrypt(raw: bytes, key: bytes, vault_id: str) -> bytes:

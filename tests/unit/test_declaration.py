@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _supervised
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _manifest, _registrations, _supervised
 
 POSTGRES = {"host": "db.internal", "port": 5432, "database": "team_a_dev", "ca": "ca.pem"}
 DECLARATION = {
@@ -118,7 +118,7 @@ def test_explicit_ports_win() -> None:
 
 
 def test_each_environment_is_one_team_one_virtual_server_and_a_client_for_each_member() -> None:
-    wanted = _declaration.registry(DECLARATION)
+    wanted = _registrations.registry(DECLARATION)
     assert [team["name"] for team in wanted["teams"]] == ["team-a-dev", "team-a-prod"]
     assert [(server["name"], server["gateways"]) for server in wanted["servers"]] == [
         ("team-a-dev", ["team-a-dev-mongodb", "team-a-dev-postgres"]),
@@ -129,7 +129,7 @@ def test_each_environment_is_one_team_one_virtual_server_and_a_client_for_each_m
 
 
 def test_s2_each_process_is_given_its_own_secrets_only() -> None:
-    services = _declaration.manifest(DECLARATION, PROGRAMS)["services"]
+    services = _manifest.manifest(DECLARATION, PROGRAMS)["services"]
     assert set(services["gateway"]["secrets"]) == set(_declaration.OWN_SECRETS) - {"MCP_BRIDGE_TOKEN"}
     for name in ("postgres-dev", "mongodb-dev", "postgres-prod"):
         assert services[name]["secrets"] == {"MCP_BRIDGE_TOKEN": {"key": "MCP_BRIDGE_TOKEN", "part": "bridge", "service": name}}
@@ -139,13 +139,13 @@ def test_s2_each_process_is_given_its_own_secrets_only() -> None:
 
 
 def test_no_argv_holds_more_than_paths_ports_and_names() -> None:
-    for service in _declaration.manifest(DECLARATION, PROGRAMS)["services"].values():
+    for service in _manifest.manifest(DECLARATION, PROGRAMS)["services"].values():
         argv = " ".join(service["command"] + service.get("wrapped", {}).get("command", []))
         assert "PASSWORD" not in argv and "://" not in argv.replace("postgresql://", "")
 
 
 def test_a_manifest_is_plain_data_and_each_program_unseals_before_it_starts() -> None:
-    manifest = json.loads(json.dumps(_declaration.manifest(DECLARATION, PROGRAMS)))
+    manifest = json.loads(json.dumps(_manifest.manifest(DECLARATION, PROGRAMS)))
     programs = _supervised.programs(manifest, dict.fromkeys(manifest["services"], "r1"), "/py", _declaration.paths(DECLARATION))
     assert {program["name"] for program in programs} == {"gateway", "postgres-dev", "mongodb-dev", "postgres-prod"}
     assert all("mcp-unseal" in program["command"][2] and "mcp-exec" in " ".join(program["command"]) for program in programs)
@@ -161,7 +161,7 @@ def test_the_gateway_has_every_setting_that_the_facts_ask_for() -> None:
 
 def test_a_changed_file_that_a_service_reads_is_a_changed_service() -> None:
     def services(**files: str) -> dict:
-        return _declaration.manifest(DECLARATION, {**PROGRAMS, "files": files})["services"]
+        return _manifest.manifest(DECLARATION, {**PROGRAMS, "files": files})["services"]
 
     before = services()
     for file, affected in (
@@ -175,14 +175,14 @@ def test_a_changed_file_that_a_service_reads_is_a_changed_service() -> None:
 
 def test_members_of_the_same_local_name_have_clients_of_different_names() -> None:
     members = ["bob@x.example", "bob@y.example", "eve@x.example"]
-    names = [client["name"] for client in _declaration.registry(changed("mcp_environments.1.members", members))["clients"]]
+    names = [client["name"] for client in _registrations.registry(changed("mcp_environments.1.members", members))["clients"]]
     assert names == ["team-a-dev", "team-a-prod-bob@x.example", "team-a-prod-bob@y.example", "team-a-prod-eve"]
 
 
 def test_tokens_live_as_long_as_declared_and_are_renewed_in_time() -> None:
-    client = _declaration.registry({**DECLARATION, "mcp_client_days": "1"})["clients"][0]
+    client = _registrations.registry({**DECLARATION, "mcp_client_days": "1"})["clients"][0]
     assert client["expires_in_days"] == 1 and client["renew_within_days"] == 0
-    assert _declaration.registry(DECLARATION)["clients"][0]["renew_within_days"] == 10
+    assert _registrations.registry(DECLARATION)["clients"][0]["renew_within_days"] == 10
 
 
 def test_each_service_has_a_bearer_of_its_own_and_the_host_derives_the_same() -> None:
@@ -195,8 +195,8 @@ def test_each_service_has_a_bearer_of_its_own_and_the_host_derives_the_same() ->
 
 
 def test_registrations_carry_the_bearer_of_their_own_service() -> None:
-    plain = _declaration.registry(DECLARATION)["gateways"]
-    rows = {row["name"]: row for row in _declaration.with_bridge_tokens(plain, DECLARATION, "team")}
+    plain = _registrations.registry(DECLARATION)["gateways"]
+    rows = {row["name"]: row for row in _registrations.with_bridge_tokens(plain, DECLARATION, "team")}
     assert rows["team-a-dev-postgres"]["auth_token"] == _declaration.bridge_token("team", "postgres-dev")
     assert len({row["auth_version"] for row in rows.values()}) == 3
     assert rows["team-a-dev-postgres"]["auth_version"] not in rows["team-a-dev-postgres"]["auth_token"]
@@ -204,6 +204,6 @@ def test_registrations_carry_the_bearer_of_their_own_service() -> None:
 
 @pytest.mark.parametrize("wrapper", ["translate", "bridge"])
 def test_what_the_bridge_wraps_is_one_variable(wrapper: str) -> None:
-    service = _declaration.manifest({**DECLARATION, "mcp_wrapper": wrapper}, PROGRAMS)["services"]["postgres-dev"]
+    service = _manifest.manifest({**DECLARATION, "mcp_wrapper": wrapper}, PROGRAMS)["services"]["postgres-dev"]
     assert service["bridge"]["wrapper"] == wrapper and service["bridge"]["guard"] is True
     assert service["wrapped"]["environment"]["PGOPTIONS"] == "-c statement_timeout=60000 -c standard_conforming_strings=on"

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _layout, _systemd, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _layout, _manifest, _systemd, _units
 from tests.unit.test_declaration import DECLARATION, PROGRAMS
 
 HOST = {**DECLARATION, "mcp_runtime": "systemd", "mcp_runtime_directory": "/run/mcp-tenancy/team_a"}
@@ -16,13 +16,13 @@ SERVICES = ["gateway", "mongodb-dev", "postgres-dev", "postgres-prod"]
 
 
 def units_of(declaration: dict, revision: str = "1") -> dict[str, dict]:
-    manifest = _declaration.manifest(declaration, PROGRAMS)
+    manifest = _manifest.manifest(declaration, PROGRAMS)
     labels = dict.fromkeys(manifest["services"], revision)
     return {unit["name"]: unit for unit in _units.units(manifest, labels, "/tools/bin/python", _declaration.paths(declaration))}
 
 
 def test_each_service_is_a_user_of_its_own_in_the_teams_group() -> None:
-    manifest = _declaration.manifest(HOST, PROGRAMS)
+    manifest = _manifest.manifest(HOST, PROGRAMS)
     users = [service["user"] for service in manifest["services"].values()]
     assert users == [f"mcp-team_a-{name}" for name in SERVICES]
     text = _layout.layout(HOST)["sysusers"]["content"]
@@ -76,7 +76,7 @@ def test_a_socket_is_named_after_its_port_so_that_another_port_is_another_unit()
 @pytest.mark.parametrize(("wrapper", "closed"), [("translate", True), ("bridge", False)])
 def test_the_ports_of_translate_are_open_to_its_own_user_only(wrapper: str, closed: bool) -> None:
     declaration = {**HOST, "mcp_wrapper": wrapper}
-    rules = _units.firewall_rules(_declaration.manifest(declaration, PROGRAMS))
+    rules = _units.firewall_rules(_manifest.manifest(declaration, PROGRAMS))
     ports = _declaration.translate_ports(declaration)
     assert len({port for own in ports.values() for port in own}) == 3 * _declaration.TRANSLATE_PORTS
     for name, own in ports.items():

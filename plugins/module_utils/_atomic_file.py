@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to the collection; may change in any release.
-"""Files that only their owner may read."""
+"""Files that are replaced as a whole; private unless told otherwise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import tempfile
 from pathlib import Path
 
 
-def write(path: str | Path, content: bytes) -> None:
-    """Replace ``path`` by rename; 0600 from the first byte, nothing left behind when it fails, durable when it returns."""
+def write(path: str | Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace ``path`` by rename; never more open than ``mode``, nothing left behind when it fails, durable when it returns."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
+            os.fchmod(stream.fileno(), mode)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)

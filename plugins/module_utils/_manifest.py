@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""How each service of a host is started: commands, plain settings, the names of its secrets. Pure.
+
+``mcp-unseal``, ``mcp-exec`` and the bridge read it as ``services.json``.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+
+#: How long a call may take when nothing else is declared.
+CALL_SECONDS = 60
+#: What starts every service.
+HOST_TOOLS = ("mcp-unseal", "mcp-exec")
+#: mongodb-mcp-server: what could reach another database, write files or call home is off.
+MONGODB_DISABLED_TOOLS = "atlas,atlas-local,assistant,connect,disconnect,list-connections,export,mongodb-logs"
+
+
+def manifest(declaration: dict, programs: dict) -> dict:
+    """How each service of a host is started: what ``mcp-unseal`` and ``mcp-exec`` read. Holds no secret, only their names.
+
+    ``programs`` has the paths on the host: ``gateway`` and ``bridge`` (directories of virtual environments), ``node``, ``servers``
+    (folder of ``node_modules``), ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
+    reads when it starts and that are not named after their content: a change of one is a restart.
+    """
+    where, entries = _declaration.paths(declaration), {}
+    front = _declaration.gateway(declaration)
+    listen = ["--fd", "3"] if _declaration.on_systemd(declaration) else ["--host", "127.0.0.1", "--port", str(front["port"])]
+    entries["gateway"] = {
+        "command": [
+            *(f"{programs['gateway']}/bin/mcpgateway", "mcp_gateway_front:app", "--app-dir", programs["gateway_app"]),
+            *(*listen, "--workers", "1", "--no-access-log", "--no-proxy-headers", "--no-server-header"),
+        ],
+        "listen": {"host": "127.0.0.1", "port": front["port"]},
+        "environment": front["settings"],
+        "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
+        "priority": 200,
+        "files": ["mcp_gateway_front.py", *HOST_TOOLS],
+    }
+    for service in _declaration.services(declaration):
+        entries[service["name"]] = _wrapped(declaration, programs, service)
+        entries[service["name"]]["listen"] = entries[service["name"]]["bridge"]["listen"]
+    for name, entry in entries.items():
+        entry["directory"] = f"{where['work']}/{name}"
+        if _declaration.on_systemd(declaration):
+            entry["user"] = _declaration.user(declaration, name)
+        entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
+    host = {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"]}
+    if _declaration.on_systemd(declaration):
+        host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
+    return {**host, "services": entries}
+
+
+def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
+    where = _declaration.paths(declaration)
+    entry = {
+        "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
+        "environment": {},
+        "secrets": {_declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
+        "priority": 100,
+        "files": [*HOST_TOOLS, f"{service['name']}.pem"],
+        "bridge": {
+            "engine": service["engine"],
+            "listen": {"host": "127.0.0.1", "port": service["port"]},
+            "wrapper": declaration.get("mcp_wrapper") or "translate",
+            "translate_python": f"{programs['gateway']}/bin/python",
+            "guard": service["guard"],
+            "read_only": service["access"] == "read_only",
+            "database": service["database"]["database"],
+            "audit_file": f"{where['log']}/{service['name']}/audit.jsonl",
+            "limits": {"call_seconds": CALL_SECONDS, **service["limits"]},
+        },
+    }
+    if _declaration.on_systemd(declaration):
+        entry["bridge"]["translate_ports"] = _declaration.translate_ports(declaration)[service["name"]]
+    target, milliseconds = service["database"], int(float(service["limits"].get("call_seconds", CALL_SECONDS)) * 1000)
+    if service["engine"] == "postgres":
+        entry["wrapped"] = {
+            # Everything comes from the environment, so that argv tells nothing.
+            "command": [programs["node"], f"{programs['servers']}/@modelcontextprotocol/server-postgres/dist/index.js", "postgresql://"],
+            "environment": {
+                "PGHOST": target["host"],
+                "PGPORT": str(target["port"]),
+                "PGDATABASE": target["database"],
+                "PGSSLMODE": target["parameters"]["sslmode"],
+                "PGAPPNAME": f"mcp {service['name']}",
+                # The bridge gives up then, the database must too; and text means what the guard's parser takes it for.
+                "PGOPTIONS": f"-c statement_timeout={milliseconds} -c standard_conforming_strings=on",
+                "NODE_EXTRA_CA_CERTS": _declaration.ca_path(declaration, service),  # node-pg ignores PGSSLROOTCERT
+            },
+            "secrets": {
+                "PGUSER": {"key": service["credential"], "part": "username"},
+                "PGPASSWORD": {"key": service["credential"], "part": "password"},
+            },
+        }
+    else:
+        entry["wrapped"] = {
+            "command": [programs["node"], f"{programs['servers']}/mongodb-mcp-server/dist/esm/index.js"],
+            "environment": {
+                "MDB_MCP_READ_ONLY": _declaration.text_of(service["access"] == "read_only"),
+                "MDB_MCP_DISABLED_TOOLS": MONGODB_DISABLED_TOOLS,
+                "MDB_MCP_MAX_TIME_M_S": str(milliseconds),
+                "MDB_MCP_TELEMETRY": "disabled",
+                "MDB_MCP_LOGGERS": "stderr",
+                "DO_NOT_TRACK": "1",
+            },
+            "secrets": {"MDB_MCP_CONNECTION_STRING": {"key": service["credential"], "part": "value"}},
+        }
+    return entry

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""What a team's gateway has to know, and whom to ask whether its services work. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+
+
+def probed_servers(found: list[dict], team_token: str) -> list[dict]:
+    """The services in the form of the option ``servers`` of ``mcp.tenancy.mcp_probe``."""
+    return [{"name": service["name"], "url": service["url"], "token": _declaration.bridge_token(team_token, service["name"])} for service in found]
+
+
+def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
+    """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
+    of_url = {service["url"]: _declaration.bridge_token(team_token, service["name"]) for service in _declaration.services(declaration)}
+    label = {url: hashlib.sha256(f"label\0{token}".encode()).hexdigest()[:12] for url, token in of_url.items()}
+    return [{**gateway, "auth_token": of_url[gateway["url"]], "auth_version": label[gateway["url"]]} for gateway in gateways]
+
+
+def registry(declaration: dict) -> dict:
+    """What the gateway has to know: per environment a ContextForge team, its upstream gateways, one virtual server, its clients.
+
+    The shape is that of the options of ``mcp.tenancy.gateway_registry``.
+    """
+    team = declaration["mcp_team"]
+    wanted: dict[str, list] = {"teams": [], "gateways": [], "servers": [], "clients": []}
+    for environment in declaration["mcp_environments"]:
+        space = f"{team}-{environment['name']}".replace("_", "-")
+        own = [service for service in _declaration.services(declaration) if service["environment"] == environment["name"]]
+        members = environment.get("members") or []
+        wanted["teams"].append(
+            {
+                "name": space,
+                "description": f"Environment {environment['name']} of team {team}",
+                "members": [{"email": email, "role": "member"} for email in members],
+            }
+        )
+        for service in own:
+            wanted["gateways"].append(
+                {
+                    "name": f"{space}-{service['engine']}",
+                    "url": service["url"],
+                    "transport": "STREAMABLEHTTP",
+                    "team": space,
+                    "visibility": "team",
+                    "description": f"{service['engine']} database {service['database']['database']} of {environment['name']}, {service['access']}",
+                }
+            )
+        wanted["servers"].append(
+            {
+                "name": space,
+                "team": space,
+                "gateways": [f"{space}-{service['engine']}" for service in own],
+                "visibility": "team",
+                "description": f"The databases of team {team}, environment {environment['name']}",
+            }
+        )
+        for email in members:
+            # One member: the entry has the server's name. More of them: each entry says whose it is.
+            name = space if len(members) == 1 else f"{space}-{_short_name(email, members)}"
+            wanted["clients"].append({"name": name, "user": email, "team": space, "server": space, **_token_life(declaration)})
+    return wanted
+
+
+def _short_name(email: str, members: list[str]) -> str:
+    local = email.partition("@")[0]
+    return local if [member.partition("@")[0].lower() for member in members].count(local.lower()) == 1 else email
+
+
+def _token_life(declaration: dict) -> dict[str, int]:
+    """A token is renewed when a third of its life is left, so that runs may fail or be skipped for a while."""
+    days = int(declaration.get("mcp_client_days") or 30)
+    return {"expires_in_days": days, "renew_within_days": days // 3}
