@@ -11,12 +11,13 @@ does wrong is put right here, each fault in one place that is named after it, so
 from __future__ import annotations
 
 import calendar
-import secrets
 import time
 import traceback
 import uuid
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _password
 
 try:
     import httpx
@@ -162,7 +163,7 @@ class Client:
 
     def create_user(self, email: str) -> None:
         """A user without admin rights. Nobody knows the password: such a user comes with tokens only."""
-        password = f"{secrets.token_urlsafe(32)}-aZ9"
+        password = _password.draw(32)
         self._secrets.add(password)
         self._call("POST", "/v1/auth/email/admin/users", json={"email": email, "password": password, "is_admin": False})
 

@@ -16,14 +16,13 @@ import hmac
 import json
 import os
 import secrets
-import string
 from collections.abc import Iterator
 from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _declaration, _password
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
@@ -124,12 +123,7 @@ def encrypt(text: bytes, key: bytes, vault_id: str) -> bytes:
 
 def generate(values: dict[str, str]) -> dict[str, str]:
     """The secrets of our own that ``values`` lacks, freshly drawn; empty when there is nothing to do."""
-    return {name: _draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
-
-
-def _draw(size: int) -> str:
-    # The gateway wants several classes of characters in a password; the suffix makes sure of it and adds no claim to randomness.
-    return secrets.token_urlsafe(size) + "".join(secrets.choice(group) for group in (string.ascii_lowercase, string.ascii_uppercase, string.digits, "!#%+"))
+    return {name: _password.draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
 
 
 def problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
