@@ -39,7 +39,7 @@ def up(home: Path) -> None:
     began = time.monotonic()
     step("databases, with TLS and SCRAM")
     demo_python(home, "-m", "demo.databases", "up")
-    step("logins: one read-only login for each service, its password from the encrypted .env")
+    step("logins: for each service an admin login that may make others, its password from the encrypted .env")
     demo_python(home, "-m", "demo.logins", given=json.dumps(operator_env.logins(home)))
     step("ansible-playbook deploy.yml -i inventories/demo")
     deploy(home)

@@ -30,6 +30,7 @@ from demo.die_with_parent import ask_kernel
 
 LOG = logging.getLogger("mongodb")
 UNAUTHORIZED, FAILED, NOT_FOUND, EXISTS = (13, "Unauthorized"), (18, "AuthenticationFailed"), (11, "UserNotFound"), (51003, "Location51003")
+BAD_VALUE, ROLE_NOT_FOUND = (2, "BadValue"), (31, "RoleNotFound")
 
 _encode, _decode, _hello = proxy.encode_op_msg_response, protocol.decode_op_msg, handshake.WireHandshakeService.build_hello_response
 
@@ -136,7 +137,7 @@ class Server(proxy.AsyncMongoEcoProxyServer):
             return None
         if user is None:
             return failure(UNAUTHORIZED, f"command {command} requires authentication")
-        if command in ("createUser", "updateUser", "dropUser", "usersInfo"):
+        if command in ("createUser", "updateUser", "dropUser", "usersInfo", "killAllSessions"):
             return self._user_command(command, database, body, roles)
         if command == "aggregate" and "$listLocalSessions" in (body.get("pipeline") or [{}])[0]:
             return sessions(user, body)
@@ -157,13 +158,15 @@ class Server(proxy.AsyncMongoEcoProxyServer):
         return None, []
 
     def _user_command(self, command: str, database: str, body: dict, roles: list[dict]) -> dict:
-        if not any(role["role"] == "root" for role in roles):
+        if command == "killAllSessions":
+            return {"ok": 1.0} if mongodb_users.is_root(roles) else failure(UNAUTHORIZED, f"not authorized on {database} to execute command {command}")
+        if not mongodb_users.may_change_users(roles, database):
             return failure(UNAUTHORIZED, f"not authorized on {database} to execute command {command}")
         if command == "usersInfo":
             wanted = body["usersInfo"]
             name = wanted["user"] if isinstance(wanted, dict) else wanted
             found = self._users.get(name, database) if isinstance(name, str) else None
-            return {"users": [{"user": name, "db": database, "roles": found["roles"], "mechanisms": ["SCRAM-SHA-256"]}] if found else [], "ok": 1.0}
+            return {"users": [mongodb_users.shown(name, database, found)] if found else [], "ok": 1.0}
         name, known = body[command], self._users.get(body[command], database) is not None
         if command == "createUser" and known:
             return failure(EXISTS, f'User "{name}@{database}" already exists')
@@ -171,9 +174,13 @@ class Server(proxy.AsyncMongoEcoProxyServer):
             return failure(NOT_FOUND, f'Could not find user "{name}" for db "{database}"')
         if command == "dropUser":
             self._users.drop(name, database)
-        else:
-            given = [role if isinstance(role, dict) else {"role": role, "db": database} for role in body["roles"]] if "roles" in body else None
-            self._users.put(name, database, body.get("pwd"), given)
+            return {"ok": 1.0}
+        given = [role if isinstance(role, dict) else {"role": role, "db": database} for role in body["roles"]] if "roles" in body else None
+        if why := mongodb_users.malformed(command, body, given):
+            return failure(BAD_VALUE, why)
+        if unknown := mongodb_users.unknown_role(given):
+            return failure(ROLE_NOT_FOUND, f"Could not find role: {unknown}")
+        self._users.put(name, database, body.get("pwd"), given, body.get("customData"))
         return {"ok": 1.0}
 
 

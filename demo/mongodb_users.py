@@ -16,6 +16,7 @@ ITERATIONS = 15000
 WITHOUT_LOGIN = {"hello", "ismaster", "isMaster", "ping", "buildInfo", "buildinfo", "saslStart", "saslContinue", "logout", "connectionStatus", "endSessions"}
 READING = {"find", "count", "distinct", "listCollections", "listIndexes", "collStats", "dbStats", "getMore", "killCursors", "aggregate"}
 WRITING = {"insert", "update", "delete", "findAndModify", "create", "drop", "createIndexes", "dropIndexes", "collMod"}
+KNOWN_ROLES = {"read", "readWrite", "dbAdmin", "userAdmin", "userAdminAnyDatabase", "readAnyDatabase", "readWriteAnyDatabase", "root"}
 ANYBODY = {"listDatabases", "startSession", "refreshSessions", "killSessions", "abortTransaction", "commitTransaction"}
 
 
@@ -80,7 +81,7 @@ class Users:
         found = self.get(user, database)
         return Keys(base64.b64decode(found["stored"]), base64.b64decode(found["server"])) if found else None
 
-    def put(self, user: str, database: str, password: str | None, roles: list[dict] | None) -> None:
+    def put(self, user: str, database: str, password: str | None, roles: list[dict] | None, data: dict | None = None) -> None:
         """Add or change; what is None stays."""
         entry = dict(self.get(user, database) or {"roles": []})
         if password is not None:
@@ -88,6 +89,8 @@ class Users:
             entry |= {"stored": base64.b64encode(keys.stored).decode(), "server": base64.b64encode(keys.server).decode()}
         if roles is not None:
             entry["roles"] = roles
+        if data is not None:
+            entry["customData"] = dict(data)
         self._write({**self.all(), f"{user}@{database}": entry})
 
     def drop(self, user: str, database: str) -> None:
@@ -100,9 +103,43 @@ class Users:
         os.replace(temporary, self._path)
 
 
+def is_root(roles: list[dict]) -> bool:
+    return any(role["role"] == "root" for role in roles)
+
+
+def may_change_users(roles: list[dict], database: str) -> bool:
+    """As mongod: root, userAdminAnyDatabase at admin, userAdmin at the database that the users are in."""
+    own = [role["role"] for role in roles if role["db"] == database]
+    return is_root(roles) or "userAdmin" in own or any(role == {"role": "userAdminAnyDatabase", "db": "admin"} for role in roles)
+
+
+def malformed(command: str, body: dict, roles: list[dict] | None) -> str | None:
+    """Why mongod would not take a user as it is described."""
+    if command == "createUser" and roles is None:
+        return '"createUser" command requires a "roles" array'
+    if command == "createUser" and "pwd" not in body:
+        return "Must provide a 'pwd' field for all user documents, except those with '$external' as the user's source db"
+    if "pwd" in body and (not isinstance(body["pwd"], str) or not body["pwd"]):
+        return "User passwords must not be empty"
+    if command == "updateUser" and not {"pwd", "roles", "customData", "mechanisms"} & set(body):
+        return "Must specify at least one field to update in updateUser"
+    return None
+
+
+def unknown_role(roles: list[dict] | None) -> str | None:
+    """The first role that is not one of the server's."""
+    return next((f"{role['role']}@{role['db']}" for role in roles or [] if role["role"] not in KNOWN_ROLES), None)
+
+
+def shown(name: str, database: str, found: dict) -> dict:
+    """A user as usersInfo tells it."""
+    shown = {"_id": f"{database}.{name}", "user": name, "db": database, "roles": found["roles"], "mechanisms": ["SCRAM-SHA-256"]}
+    return {**shown, **({"customData": found["customData"]} if "customData" in found else {})}
+
+
 def refusal(roles: list[dict], command: str, database: str, body: dict) -> str | None:
     """Why a login may not run a command, as mongod would say it; None when it may."""
-    if any(role["role"] == "root" for role in roles) or command in ANYBODY:
+    if is_root(roles) or command in ANYBODY:
         return None
     if command == "explain" and isinstance(body.get("explain"), dict):
         inner = body["explain"]

@@ -64,7 +64,7 @@ def command(home: Path, state: State) -> list[str]:
         "password_encryption": "scram-sha-256",
         "max_connections": 60,
         "shared_buffers": "32MB",
-        "log_statement": "ddl",  # a clear password in a statement would be seen by the canary test
+        "log_statement": "all",  # a clear password in a statement would be seen by the canary test
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     launcher = [sys.executable, "-m", "demo.die_with_parent", "INT"]  # INT: fast and clean

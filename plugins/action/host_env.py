@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _declaration
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _dotenv_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
+
+#: How often it starts anew when somebody else wrote the file meanwhile.
+TRIES = 5
 
 
 class ActionModule(TeamAction):
@@ -19,40 +23,59 @@ class ActionModule(TeamAction):
 
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
-        arguments, declaration = self._task.args, self.declaration_of_host(task_vars)
-        team, env = declaration["mcp_team"], self.team_env(declaration, task_vars)
+        self._vars, self._declared = task_vars, self.declaration_of_host(task_vars)
         try:
-            team_key, values = env.key(), env.read()
-        except _team_env.TeamEnvError as error:
+            key, wanted = self._wanted()
+            for _attempt in range(TRIES):
+                found = self._replace_where_it_differs(key, wanted)
+                if not found.get("raced"):
+                    break
+        except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
             return {**result, "failed": True, "msg": str(error)}
-        # A check before the first deploy: what would be generated is not there yet, its place is taken by what would change anyway.
-        wanted = _team_env.projection({**_team_env.generate(values), **values}, declaration)
-        key = _team_env.host_key(team_key, task_vars["inventory_hostname"])
+        return {**result, **found}
 
+    def _wanted(self) -> tuple[bytes, dict[str, str]]:
+        """The host's key, and what its file should hold."""
+        team, env = self._declared["mcp_team"], self.team_env(self._declared, self._vars)
+        team_key, values = env.key(), env.read()
+        document = _credentials_file.opened(self._task.args["credentials"], team_key, team)
+        # A check before the first deploy: what would be made is not there yet, its place is taken by what would change anyway.
+        values = {**_team_env.generate(values), **values}
+        if self._task.check_mode:
+            document = _credentials_file.with_stand_ins(document, _declaration.services(self._declared))
+        return _team_env.host_key(team_key, self._vars["inventory_hostname"]), _team_env.projection(values, self._declared, document)
+
+    def _replace_where_it_differs(self, key: bytes, wanted: dict[str, str]) -> dict:
+        arguments = self._task.args
         options = {"path": arguments["path"], "key_path": arguments["key_path"], "sealed_as": arguments["manifest"].get("key_sealed_as", "")}
-        found = self._execute_module("mcp.tenancy.host_env", module_args={**options, "key": key.decode()}, task_vars=task_vars)
-        if found.get("failed"):
-            return {**result, **found}
-        held = self._held(found, key, team)
+        found = self._execute_module("mcp.tenancy.host_env", module_args={**options, "key": key.decode()}, task_vars=self._vars)
+        if found.get("failed") or found.get("unreachable"):
+            return found
+        held = self._held(found, key, self._declared["mcp_team"])
+        newer = _team_env.newer_on_the_host(held, wanted, self._declared)
+        if newer and not arguments.get("back"):
+            raise _credentials.CredentialsError(
+                f"{self._vars['inventory_hostname']} has a later generation of {', '.join(newer)} than the store: a rotation is under way or was cut off, "
+                "or the store was restored from an older copy. Next: run rotate.yml, which goes on from there; or bring the newer store back"
+            )
         changed = [name for name in sorted({*held, *wanted}) if held.get(name) != wanted.get(name)]
         rewrite = bool(changed) or not found["present"]
         if (rewrite or found["changed"]) and not self._task.check_mode:
-            text = _team_env.encrypt(_dotenv_file.render(wanted).encode(), key, team).decode() if rewrite else None
-            found = self._execute_module(
-                "mcp.tenancy.host_env", module_args={**options, "key": key.decode(), "content": text, "write": True}, task_vars=task_vars
-            )
-            if found.get("failed"):
-                return {**result, **found}
+            text = _team_env.encrypt(_dotenv_file.render(wanted).encode(), key, self._declared["mcp_team"]).decode() if rewrite else None
+            written = {**options, "key": key.decode(), "content": text, "write": True, "instead_of": found["ciphertext"]}
+            found = self._execute_module("mcp.tenancy.host_env", module_args=written, task_vars=self._vars)
+            if found.get("failed") or found.get("unreachable") or found["raced"]:
+                return found
         names = [
             "".join(f"{name}={'<redacted, changed>' if name in changed and side is wanted else '<redacted>'}\n" for name in side) for side in (held, wanted)
         ]
-        result.update(
-            changed=rewrite or found["changed"],
-            changed_keys=changed,
-            revisions=_team_env.revisions(arguments["manifest"], wanted, key),
-            diff={"before_header": options["path"], "after_header": options["path"], "before": names[0], "after": names[1]},
-        )
-        return result
+        return {
+            "changed": rewrite or found["changed"],
+            "changed_keys": changed,
+            "revisions": _team_env.revisions(arguments["manifest"], wanted, key),
+            "marks": {service["name"]: wanted[service["mark"]] for service in _declaration.services(self._declared)},
+            "diff": {"before_header": options["path"], "after_header": options["path"], "before": names[0], "after": names[1]},
+        }
 
     @staticmethod
     def _held(found: dict, key: bytes, team: str) -> dict[str, str]:

@@ -21,6 +21,8 @@ class FilterModule:
             "probed_servers": _registrations.probed_servers,
             "with_bridge_tokens": _registrations.with_bridge_tokens,
             "team_manifest": _manifest.manifest,
+            "bridges": _manifest.bridges,
+            "seen_through_gateway": _registrations.seen_through_gateway,
             "team_layout": _layout.layout,
             "supervised_programs": _supervised.programs,
             "systemd_units": _units.units,

@@ -69,6 +69,16 @@ def credential_key(engine: str, environment: str) -> str:
     return f"{engine.upper()}_{environment.upper()}_CONNECTION_STRING"
 
 
+def admin_key(engine: str, environment: str) -> str:
+    """The name of the login that may change a managed credential; only the operator's ``.env`` has it."""
+    return f"{engine.upper()}_{environment.upper()}_ADMIN_CONNECTION_STRING"
+
+
+def mark_key(engine: str, environment: str) -> str:
+    """The name under which a host's ``.env`` says which login it has."""
+    return f"{engine.upper()}_{environment.upper()}_CREDENTIAL"
+
+
 def derived_port(team: str, service: str) -> int:
     """A service's port from its name alone, so that its place in a list never matters."""
     low, high = PORT_RANGE
@@ -127,6 +137,7 @@ def paths(declaration: dict) -> dict[str, str]:
         "env": f"{root}/etc/.env",
         "key": f"{root}/etc/vault.key",
         "manifest": f"{root}/etc/services.json",
+        "store": f"{root}/etc/credentials.json",
         "client_config": declaration.get("mcp_client_config") or f"{root}/etc/client.json",
     }
 
@@ -149,6 +160,10 @@ def services(declaration: dict) -> list[dict]:
                     "port": port,
                     "url": f"http://127.0.0.1:{port}/mcp",
                     "credential": credential_key(engine, environment["name"]),
+                    "mark": mark_key(engine, environment["name"]),
+                    "kind": database.get("credential", "managed"),
+                    "owner": database.get("owner", ""),
+                    **({"schemas": list(database.get("schemas") or ["public"])} if engine == "postgres" else {}),
                     "access": database.get("access", "read_only"),
                     "database": connection_target(database, engine),
                     "ca": database["ca"],

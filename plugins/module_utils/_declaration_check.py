@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
+from ansible_collections.mcp.tenancy.plugins.module_utils import _rotation
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -25,17 +26,18 @@ DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
 VARIABLES = {
     "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
-    "mcp_gateway_version", "mcp_serial",
+    "mcp_gateway_version", "mcp_serial", "mcp_rotate",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
 ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
 DATABASE_KEYS = {
-    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "service_port", "guard", "limits"},
-    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "service_port", "guard", "limits"},
+    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "owner", "schemas", "service_port", "guard", "limits"},
+    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits"},
 }
 SECRET_WORDS = re.compile(r"pass(word|wd)?$|secret|connection_string|token|^(user|username|login|dsn|uri|url)$", re.IGNORECASE)
+OWNER = re.compile(r"[a-z_][a-z0-9_]{0,60}")
 RUNTIMES = ("systemd", "supervisor")
 WRAPPERS = ("translate", "bridge")
 
@@ -58,6 +60,7 @@ def problems(variables: dict[str, Any]) -> list[Problem]:
     found += _team(variables)
     found += _places(variables)
     found += _clients(variables)
+    found += [Problem(f"mcp_rotation{key and '.'}{key}", what, step) for key, what, step in _rotation.mistakes(variables.get("mcp_rotation"))]
     found += _choice(variables, "mcp_runtime", RUNTIMES)
     found += _choice(variables, "mcp_wrapper", WRAPPERS)
     found += _gateway(variables)
@@ -216,6 +219,11 @@ def _database(place: str, database: Any, engine: str) -> list[Problem]:
         found.append(Problem(f"{place}.access", f"'{database['access']}' is not an access", "use read_only or read_write"))
     if database.get("credential", "managed") not in ("managed", "unmanaged"):
         found.append(Problem(f"{place}.credential", f"'{database['credential']}' is neither managed nor unmanaged", "use one of the two"))
+    if "owner" in database and not (isinstance(database["owner"], str) and OWNER.fullmatch(database["owner"])):
+        found.append(Problem(f"{place}.owner", "is not a name for an owner role", "use up to 61 lower-case letters, digits and underscores, or leave it out"))
+    schemas = database.get("schemas", ["public"])
+    if not (isinstance(schemas, list) and schemas and all(isinstance(schema, str) and DATABASE.fullmatch(schema) for schema in schemas)):
+        found.append(Problem(f"{place}.schemas", "must be a list of schemas", "write it like [public], or leave it out"))
     if not isinstance(database.get("guard", True), bool):
         found.append(Problem(f"{place}.guard", "must be true or false", "remove it: the guard is on by default"))
     found += _limits(f"{place}.limits", database.get("limits", {}))

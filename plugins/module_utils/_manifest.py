@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _units
 
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
@@ -22,7 +22,7 @@ MONGODB_DISABLED_TOOLS = "atlas,atlas-local,assistant,connect,disconnect,list-co
 def manifest(declaration: dict, programs: dict) -> dict:
     """How each service of a host is started: what ``mcp-unseal`` and ``mcp-exec`` read. Holds no secret, only their names.
 
-    ``programs`` has the paths on the host: ``gateway`` and ``bridge`` (directories of virtual environments), ``node``, ``servers``
+    ``programs`` has the paths on the host: ``gateway`` and ``bridge`` (directories of virtual environments), ``tools_python``, ``node``, ``servers``
     (folder of ``node_modules``), ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
     reads when it starts and that are not named after their content: a change of one is a restart.
     """
@@ -49,6 +49,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
             entry["user"] = _declaration.user(declaration, name)
         entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
     host = {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"]}
+    host |= {"tools": where["bin"], "tools_python": programs["tools_python"], "configuration": where["etc"], "path": where["manifest"]}
     if _declaration.on_systemd(declaration):
         host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
     return {**host, "services": entries}
@@ -60,6 +61,7 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
         "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
         "environment": {},
         "secrets": {_declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
+        "credential": service["mark"],
         "priority": 100,
         "files": [*HOST_TOOLS, f"{service['name']}.pem"],
         "bridge": {
@@ -110,3 +112,21 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
             "secrets": {"MDB_MCP_CONNECTION_STRING": {"key": service["credential"], "part": "value"}},
         }
     return entry
+
+
+def bridges(manifest: dict, marks: dict[str, str]) -> list[dict]:
+    """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again."""
+    found = []
+    for name, service in manifest["services"].items():
+        if name not in marks:
+            continue
+        if "user" in service:
+            reload = [["systemctl", "reload", f"{_units.prefix(manifest['team'])}{name}.service"]]
+        else:
+            python, folder = manifest["tools_python"], manifest["tools_python"].rpartition("/")[0]
+            reload = [
+                [python, "-I", f"{manifest['tools']}/mcp-unseal", "--manifest", manifest["path"], name],
+                [f"{folder}/supervisorctl", "-c", f"{manifest['configuration']}/supervisord.conf", "signal", "HUP", name],
+            ]
+        found.append({"name": name, "port": service["listen"]["port"], "mark": marks[name], "reload": reload})
+    return found

@@ -16,6 +16,21 @@ def probed_servers(found: list[dict], team_token: str) -> list[dict]:
     return [{"name": service["name"], "url": service["url"], "token": _declaration.bridge_token(team_token, service["name"])} for service in found]
 
 
+def seen_through_gateway(declaration: dict) -> list[dict]:
+    """Where clients find each service: the option ``services`` of ``mcp.tenancy.gateway_logins``."""
+    found = []
+    for service in _declaration.services(declaration):
+        space = _space(declaration["mcp_team"], service["environment"])
+        place = {"server": space, "gateway": f"{space}-{service['engine']}", "database": service["database"]["database"]}
+        found.append({"service": service["name"], "engine": service["engine"], **place})
+    return found
+
+
+def _space(team: str, environment: str) -> str:
+    """The name of an environment's team and virtual server at the gateway."""
+    return f"{team}-{environment}".replace("_", "-")
+
+
 def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
     """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
     of_url = {service["url"]: _declaration.bridge_token(team_token, service["name"]) for service in _declaration.services(declaration)}
@@ -31,7 +46,7 @@ def registry(declaration: dict) -> dict:
     team = declaration["mcp_team"]
     wanted: dict[str, list] = {"teams": [], "gateways": [], "servers": [], "clients": []}
     for environment in declaration["mcp_environments"]:
-        space = f"{team}-{environment['name']}".replace("_", "-")
+        space = _space(team, environment["name"])
         own = [service for service in _declaration.services(declaration) if service["environment"] == environment["name"]]
         members = environment.get("members") or []
         wanted["teams"].append(

@@ -79,6 +79,7 @@ def render(programs: list[dict], layout: Layout) -> str:
                 "umask": "077",
             },
         ),
+        ("supervisorctl", {"serverurl": f"unix://{layout.socket}"}),
         *((f"program:{program['name']}", _program(program, layout)) for program in programs),
     ]
     # supervisord expands %(...)s, so every % of ours is doubled

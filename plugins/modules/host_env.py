@@ -32,11 +32,22 @@ options:
   manifest:
     description: How each service is started, as C(mcp.tenancy.team_manifest) gives it. Needed for RV(revisions).
     type: dict
+  credentials:
+    description:
+      - The document of the team's credentials, as C(mcp.tenancy.credential_walk) gives it (C(document) and C(version)). It says which login each service uses.
+    type: dict
+  back:
+    description: Allow that a service gets an earlier generation of its credential than the host has. For a rotation that goes back, nothing else.
+    type: bool
+    default: false
   key:
     description: Set by the action plugin.
     type: str
   content:
     description: Set by the action plugin, the ciphertext to place.
+    type: str
+  instead_of:
+    description: Set by the action plugin, the ciphertext that O(content) was made to replace.
     type: str
   write:
     description: Set by the action plugin, C(true) when it means to write.
@@ -58,6 +69,7 @@ EXAMPLES = r"""
 - name: Place the host's .env
   mcp.tenancy.host_env:
     path: /srv/mcp-tenancy/team_a/etc/.env
+    credentials: "{{ credentials }}"
     key_path: /srv/mcp-tenancy/team_a/etc/vault.key
     manifest: "{{ manifest }}"
 """
@@ -68,8 +80,12 @@ changed_keys:
   returned: success
   type: list
   elements: str
+marks:
+  description: Of each service the name of the login that it should use now, generation and a random part.
+  returned: success
+  type: dict
 revisions:
-  description: A label for each service, of its definition and its secrets; a keyed digest that tells nothing about them.
+  description: A label for each service, of its definition and our own secrets; a keyed digest that tells nothing about them.
   returned: success
   type: dict
 """
@@ -130,7 +146,10 @@ def main() -> None:
             "sealed_as": {"type": "str", "default": ""},
             "manifest": {"type": "dict"},
             "key": {"type": "str", "no_log": True},
+            "credentials": {"type": "dict"},
+            "back": {"type": "bool", "default": False},
             "content": {"type": "str", "no_log": True},
+            "instead_of": {"type": "str"},
             "write": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -150,10 +169,13 @@ def main() -> None:
     present = read(path)
     if present is not None and not is_private(path) and path not in changed:
         wanted[path], changed = present, [*changed, path]
+    raced = False
     if module.params["write"] and not module.check_mode:
-        for name in changed:
-            place(module, name, wanted[name])
-    module.exit_json(changed=bool(changed), present=present is not None, ciphertext=(present or b"").decode("ascii", "replace"))
+        with _atomic_file.alone(os.path.dirname(path)):
+            raced = (read(path) or b"") != (module.params["instead_of"] or "").encode()
+            for name in changed if not raced else []:
+                place(module, name, wanted[name])
+    module.exit_json(raced=raced, changed=bool(changed) and not raced, present=present is not None, ciphertext=(present or b"").decode("ascii", "replace"))
 
 
 if __name__ == "__main__":

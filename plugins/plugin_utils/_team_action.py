@@ -20,6 +20,9 @@ class TeamAction(ActionBase):
 
     def declaration(self, task_vars: dict) -> dict:
         """The host's ``mcp_*`` variables, templated. Everything with the prefix, so that a mistyped name is seen."""
+        if "inventory_dir" not in task_vars:  # of a task that is delegated to the control node; the variables are still those of the team's host
+            task_vars["inventory_dir"] = task_vars["hostvars"][task_vars["inventory_hostname"]]["inventory_dir"]
+            self._templar.available_variables = task_vars
         found = {}
         for name in task_vars:
             if not str(name).startswith("mcp_"):

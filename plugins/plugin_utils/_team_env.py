@@ -10,11 +10,9 @@ Also what is derived from it for a host: the host's own key, the projection that
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _declaration, _password
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _credentials, _declaration, _password
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
@@ -94,16 +92,11 @@ class TeamEnv:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Read and write as one step, for several hosts of a team in one run. The lock is on the folder: nothing is left behind."""
-        try:
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise TeamEnvError([Problem(str(self.path.parent), f"cannot be opened ({error.strerror})", "correct mcp_env_file")]) from None
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        """Read and write as one step, for several hosts of a team in one run."""
+        if not self.path.parent.is_dir():
+            raise TeamEnvError([Problem(str(self.path.parent), "is not a folder", "correct mcp_env_file")])
+        with _atomic_file.alone(self.path.parent):
             yield
-        finally:
-            os.close(folder)
 
     def write(self, values: dict[str, str]) -> None:
         """Replace the file, encrypted."""
@@ -129,14 +122,17 @@ def generate(values: dict[str, str]) -> dict[str, str]:
 def problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
     """Where the operator's file and the declaration do not fit together."""
     found, services = [], _declaration.services(declaration)
-    accepted = {name for service in services for name in _names(service, declaration)}
+    accepted = {name for service in services for name in (*names(service, declaration), *_admin_name(service))}
     known = accepted | set(_declaration.OWN_SECRETS)
     for name in values:
         if name not in known:
             step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}"
             found.append(Problem(f"{path}: {name}", "is not a variable that this declaration uses", step))
     for service in services:
-        given = [name for name in _names(service, declaration) if name in values]
+        found += _admin_problems(values, service, path)
+        given = [name for name in names(service, declaration) if name in values]
+        if not given and service["kind"] == "managed":
+            continue
         if len(given) != 1:
             what = "is missing" if not given else "is given twice, under its own and under its bare name"
             scheme, target = _connection_string.SCHEMES[service["engine"]][0], service["database"]
@@ -153,25 +149,60 @@ def problems(values: dict[str, str], declaration: dict, path: str) -> list[Probl
     return found
 
 
-def _names(service: dict, declaration: dict) -> list[str]:
+def _admin_name(service: dict) -> list[str]:
+    return [_declaration.admin_key(service["engine"], service["environment"])] if service["kind"] == "managed" else []
+
+
+def _admin_problems(values: dict[str, str], service: dict, path: str) -> list[Problem]:
+    """A managed credential needs a login that may make and change logins. It stays on the control node."""
+    found = []
+    for name in _admin_name(service):
+        scheme, target = _connection_string.SCHEMES[service["engine"]][0], service["database"]
+        if name not in values:
+            step = f"set it to {scheme}://ADMIN:PASSWORD@{target['host']}:{target['port']}/{target['database']}, or declare credential: unmanaged"
+            found.append(Problem(f"{path}: {name}", f"is missing: {service['name']} has a managed credential", step))
+            continue
+        try:
+            connection = _connection_string.parse(values[name], service["engine"])
+        except _connection_string.ConnectionStringError as error:
+            found.append(Problem(f"{path}: {name}", str(error), "correct it with ansible-vault edit"))
+            continue
+        wrong = [part for part in ("host", "port") if getattr(connection, part) != target[part]]
+        if wrong:
+            found.append(Problem(f"{path}: {name}", f"disagrees with {service['name']} about its {' and '.join(wrong)}", "correct the one that is wrong"))
+    return found
+
+
+def names(service: dict, declaration: dict) -> list[str]:
     """The names under which a credential may stand: its own, and the bare one of before where there is one environment."""
     bare = f"{service['engine'].upper()}_CONNECTION_STRING"
     return [service["credential"], bare] if len(declaration["mcp_environments"]) == 1 else [service["credential"]]
 
 
-def projection(values: dict[str, str], declaration: dict) -> dict[str, str]:
-    """What a host's services need, in canonical form, nothing else."""
+def projection(values: dict[str, str], declaration: dict, document: dict) -> dict[str, str]:
+    """What a host's services need, in canonical form, nothing else: our own secrets, and of each service the login that is in use.
+
+    Raises CredentialsError when there is a service without a login.
+    """
     wanted = {name: values[name] for name in _declaration.OWN_SECRETS}
     for service in _declaration.services(declaration):
-        text = next(values[name] for name in _names(service, declaration) if name in values)
-        login, target = _connection_string.parse(text, service["engine"]), service["database"]
+        slot, target = _credentials.in_use(document["credentials"].get(service["name"])), service["database"]
+        if slot is None:
+            raise _credentials.CredentialsError(f"{service['name']} has no login yet. Next: run deploy.yml, which makes one")
         parameters = dict(target["parameters"])
         if service["engine"] == "mongodb":
             parameters["tlsCAFile"] = _declaration.ca_path(declaration, service)
         wanted[service["credential"]] = _connection_string.render(
-            service["engine"], login.user, login.password, target["host"], target["port"], target["database"], parameters
+            service["engine"], slot["login"], slot["password"], target["host"], target["port"], target["database"], parameters
         )
+        wanted[service["mark"]] = slot["mark"]
     return dict(sorted(wanted.items()))
+
+
+def newer_on_the_host(held: dict[str, str], wanted: dict[str, str], declaration: dict) -> list[str]:
+    """Services of which the host has a later generation than what it would get now."""
+    names = {service["name"]: service["mark"] for service in _declaration.services(declaration)}
+    return [name for name, mark in names.items() if _credentials.generation_of(held.get(mark, "")) > _credentials.generation_of(wanted[mark])]
 
 
 def host_key(team_key: bytes, host: str) -> bytes:
@@ -180,10 +211,13 @@ def host_key(team_key: bytes, host: str) -> bytes:
 
 
 def revisions(manifest: dict, values: dict[str, str], key: bytes) -> dict[str, str]:
-    """A label for what each service should be running: its definition and its secrets under a keyed digest, so that it tells nothing about them."""
+    """A label for what each service should be running: its definition and our own secrets under a keyed digest, so that it tells nothing about them.
+
+    Not the database's login: a bridge takes another one while it runs, and says itself which one it has.
+    """
     labels = {}
     for name, service in manifest["services"].items():
-        needed = {**service.get("secrets", {}), **service.get("wrapped", {}).get("secrets", {})}
+        needed = service.get("secrets", {})
         material = json.dumps([service, {variable: values[source["key"]] for variable, source in needed.items()}], sort_keys=True)
         labels[name] = hmac.new(key, material.encode(), hashlib.sha256).hexdigest()[:16]
     return labels

@@ -6,9 +6,11 @@ As root it runs in a user namespace as uid 1000, so that the tests see what a pe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file
+from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / ".cache" / "integration"
@@ -34,11 +39,48 @@ class Demo:
         """A command as the demo's user, in the repository."""
         return run([*map(str, command)], timeout=timeout, MCP_DEMO_HOME=str(self.home), ANSIBLE_HOME=str(self.home / "ansible"), **environment)
 
-    def up(self) -> subprocess.CompletedProcess:
-        return make("demo")
+    def up(self, **environment: str) -> subprocess.CompletedProcess:
+        return make("demo", **environment)
 
     def deploy(self, *arguments: str, inventory: str = "inventories/demo", **environment: str) -> subprocess.CompletedProcess:
-        return self.run(str(REPOSITORY / ".venv/bin/ansible-playbook"), "deploy.yml", "-i", inventory, *arguments, **environment)
+        return self.playbook("deploy.yml", *arguments, inventory=inventory, **environment)
+
+    def playbook(self, name: str, *arguments: str, inventory: str = "inventories/demo", **environment: str) -> subprocess.CompletedProcess:
+        return self.run(str(REPOSITORY / ".venv/bin/ansible-playbook"), name, "-i", inventory, *arguments, **environment)
+
+    def killed_at(self, line: str, name: str, *arguments: str) -> None:
+        """A playbook of which the whole process group is killed when it prints ``line``. Fails when it never does."""
+        command = [*UNPRIVILEGED, str(REPOSITORY / ".venv/bin/ansible-playbook"), name, "-i", "inventories/demo", *arguments]
+        given = {**environment_of_nobody(), "MCP_DEMO_HOME": str(self.home), "ANSIBLE_HOME": str(self.home / "ansible"), "PYTHONUNBUFFERED": "1"}
+        said = []
+        with subprocess.Popen(command, cwd=REPOSITORY, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+            for text in run.stdout:
+                said.append(text)
+                if text.startswith(line):
+                    os.killpg(run.pid, signal.SIGKILL)
+                    return
+        pytest.fail(f"{line} was not seen in:\n{''.join(said)[-3000:]}")
+
+    @property
+    def env(self) -> TeamEnv:
+        """The operator's file."""
+        return TeamEnv("demo", str(self.home / "control/.env"), str(self.home / "control/vault.key"))
+
+    @property
+    def credentials(self) -> dict:
+        """The entries of the credentials' document, decrypted."""
+        held = json.loads((self.home / "team/etc/credentials.json").read_text())
+        return _credentials_file.opened(held, self.env.key(), "demo")["credentials"]
+
+    @contextlib.contextmanager
+    def operator_env(self, **values: str) -> Iterator[None]:
+        """The operator's file with other values for the length of a block."""
+        before = self.env.read()
+        self.env.write({**before, **values})
+        try:
+            yield
+        finally:
+            self.env.write(before)
 
     @property
     def state(self) -> dict:
@@ -89,18 +131,21 @@ class Demo:
         return "\n".join(block["text"] for block in answer["result"]["content"])
 
 
+def environment_of_nobody() -> dict[str, str]:
+    """This process's environment without what make, pytest and virtual environments put there."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "ANSIBLE_CONFIG", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL")}
+
+
 def run(command: list[str], timeout: int = 900, **environment: str) -> subprocess.CompletedProcess:
-    given = {**os.environ, **environment}
-    for name in ("PYTHONPATH", "ANSIBLE_CONFIG", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL"):
-        given.pop(name, None)
+    given = {**environment_of_nobody(), **environment}
     return subprocess.run(
         [*UNPRIVILEGED, *command],
         cwd=REPOSITORY, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=timeout,
     )  # fmt: skip
 
 
-def make(target: str) -> subprocess.CompletedProcess:
-    return run(["make", "--no-print-directory", target, f"DEMO_HOME={HOME}"])
+def make(target: str, **environment: str) -> subprocess.CompletedProcess:
+    return run(["make", "--no-print-directory", target, f"DEMO_HOME={HOME}"], **environment)
 
 
 @pytest.fixture(scope="session")

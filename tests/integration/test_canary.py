@@ -33,6 +33,9 @@ def secrets(demo) -> dict[str, set[bytes]]:
         # The odd characters at the end are alike everywhere; what is drawn stands before them.
         drawn = password[:24]
         found[name] = {drawn.encode(), quote(drawn, safe="").encode(), base64.b64encode(drawn.encode())[:30]}
+    for name, entry in demo.credentials.items():
+        for slot in entry["slots"].values():
+            found[f"{slot['login']} of {name}"] = {slot["password"].encode(), quote(slot["password"], safe="").encode()}
     for name, entry in demo.clients.items():
         found[f"token of {name}"] = {entry["headers"]["Authorization"].removeprefix("Bearer ").encode()}
     return found
@@ -88,6 +91,22 @@ def test_s1_no_secret_in_the_output_of_a_failing_deploy(demo, secrets) -> None:
     assert hits(done.stdout.encode(), secrets) == []
     healed = demo.deploy()
     assert healed.returncode == 0, healed.stdout[-3000:]
+
+
+def test_s1_no_secret_in_the_output_of_a_rotation_that_fails(demo, secrets) -> None:
+    """At -vvvv, with an admin's login that one database refuses; the staged passwords of that run are looked for as well."""
+    seen: list[dict[str, set[bytes]]] = []
+    name = "POSTGRES_DEV_ADMIN_CONNECTION_STRING"
+    with demo.operator_env(**{name: f"postgresql://credential_admin_dev:wrong-canary-4711@localhost:{demo.state['ports']['postgres']}/shop_dev"}):
+        done = demo.playbook("rotate.yml", "-vvvv", "--diff", "-e", "mcp_rotate=postgres-dev,mongodb-dev")
+    assert done.returncode != 0
+    for entry in demo.credentials.values():
+        seen += [{slot["login"]: {slot["password"].encode()}} for slot in entry["slots"].values()]
+    for known in (secrets, {"admin": {b"wrong-canary-4711"}}, *seen):
+        assert hits(done.stdout.encode(), known) == []
+    log = b"".join(path.read_bytes() for path in (demo.home / "databases/log").iterdir())
+    for known in (secrets, *seen):
+        assert hits(log, known) == [], "and the server's log has none"
 
 
 def test_the_searching_itself_finds_what_is_planted(secrets) -> None:

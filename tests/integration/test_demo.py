@@ -13,13 +13,11 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
-from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 from tests.integration.conftest import recap
 
 
 def test_rows_of_both_engines_and_both_environments_are_shown(demo) -> None:
-    for service, login in (("postgres-dev", "mcp_dev"), ("postgres-prod", "mcp_prod"), ("mongodb-dev", "mcp_dev"), ("mongodb-prod", "mcp_prod")):
+    for service, login in ((f"{engine}-{environment}", f"mcp_demo_{environment}_a") for engine in ("postgres", "mongodb") for environment in ("dev", "prod")):
         line = next(line for line in demo.first.splitlines() if line.startswith(service))
         assert " ok " in line and login in line and ("orders" in line or "reviews" in line), line
 
@@ -53,11 +51,14 @@ def test_the_official_client_lists_tools_and_queries_with_nothing_but_client_jso
 
 def test_the_wrapped_logins_can_read_and_not_write(demo) -> None:
     assert json.loads(demo.ask_postgres("dev", "SELECT count(*) > 0 AS some FROM orders")) == [{"some": True}]
-    text = TeamEnv("demo", str(demo.home / "control/.env"), str(demo.home / "control/vault.key")).read()["POSTGRES_DEV_CONNECTION_STRING"]
-    login, ca = _connection_string.parse(text, "postgres"), demo.home / "databases/tls/ca.pem"
-    place = {"host": login.host, "port": login.port, "dbname": login.database, "sslmode": "verify-full", "sslrootcert": str(ca)}
+    entry, ca = demo.credentials["postgres-dev"], demo.home / "databases/tls/ca.pem"
+    login = entry["slots"][entry["active"]]
+    place = {"host": "localhost", "port": demo.state["ports"]["postgres"], "dbname": "shop_dev", "sslmode": "verify-full", "sslrootcert": str(ca)}
     # past bridge and guard: the login's own grants are the wall behind them
-    with psycopg.connect(user=login.user, password=login.password, autocommit=True, **place) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with (
+        psycopg.connect(user=login["login"], password=login["password"], autocommit=True, **place) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
         connection.execute("SET default_transaction_read_only = off")
         connection.execute("DELETE FROM orders")
     assert "prod" not in demo.ask_mongodb("dev", "list-databases")
@@ -73,4 +74,4 @@ def test_files_with_secrets_are_private(demo) -> None:
 def test_ansible_vault_opens_the_operators_file(demo) -> None:
     vault = str(demo.home / "control/vault.key")
     done = demo.run(".venv/bin/ansible-vault", "view", "--vault-id", f"demo@{vault}", str(demo.home / "control/.env"))
-    assert done.returncode == 0 and "POSTGRES_PROD_CONNECTION_STRING='postgresql://" in done.stdout
+    assert done.returncode == 0 and "POSTGRES_PROD_ADMIN_CONNECTION_STRING='postgresql://" in done.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""S6: passwords that break careless tools work from the .env to the login, for both engines."""
+"""S6: passwords that break careless tools work from the .env to the login, for both engines. Credentials that a DBA gives: unmanaged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string
-from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration
 from tests.integration.conftest import recap
 
 PASSWORDS = {
@@ -19,26 +18,27 @@ PASSWORDS = {
 
 
 @pytest.fixture(scope="module")
-def env(demo) -> Iterator[TeamEnv]:
-    """The operator's file; once the tests are through, it and what runs are as they were."""
-    env = TeamEnv("demo", str(demo.home / "control/.env"), str(demo.home / "control/vault.key"))
-    before = env.read()
-    yield env
-    env.write(before)
+def unmanaged(demo) -> Iterator[None]:
+    """A DBA gives the logins; once the tests are through, they are ours again and everything is as it was."""
+    before = demo.env.read()
+    yield
+    demo.env.write(before)
     done = demo.up()
+    assert done.returncode == 0, done.stdout[-4000:]
+    done = demo.playbook("rotate.yml")
     assert done.returncode == 0, done.stdout[-4000:]
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
-def test_s6_a_changed_password_works_from_the_env_to_the_login(demo, env, name) -> None:
-    values = env.read()
-    for key in ("POSTGRES_DEV_CONNECTION_STRING", "MONGODB_DEV_CONNECTION_STRING"):
-        engine = key.partition("_")[0].lower()
-        login = _connection_string.parse(values[key], engine)
-        values[key] = _connection_string.render(engine, login.user, PASSWORDS[name], login.host, login.port, login.database)
-    env.write(values)
-    done = demo.up()
+def test_s6_a_given_password_works_from_the_env_to_the_login(demo, unmanaged, name) -> None:
+    values = demo.env.read()
+    for engine in ("postgres", "mongodb"):
+        for environment in ("dev", "prod"):
+            key = _declaration.credential_key(engine, environment)
+            values[key] = _connection_string.render(engine, "given", PASSWORDS[name], "localhost", demo.state["ports"][engine], f"shop_{environment}")
+    demo.env.write(values)
+    done = demo.up(MCP_DEMO_CREDENTIAL="unmanaged")
     assert done.returncode == 0, done.stdout[-4000:]
     assert recap(done.stdout.partition("== questions")[0])["changed"] > 0
-    assert json.loads(demo.ask_postgres("dev", "SELECT current_user AS login")) == [{"login": "mcp_dev"}]
+    assert json.loads(demo.ask_postgres("dev", "SELECT current_user AS login")) == [{"login": "given"}]
     assert demo.ask_mongodb("dev", "count", collection="reviews")

@@ -25,7 +25,9 @@ def test_b1_through_the_whole_path_each_caller_gets_their_own_rows_only(demo, wr
     assert answers_that_are_not_the_callers_own(demo, 400) == []
 
 
-@pytest.mark.parametrize("sql", ["COMMIT; DELETE FROM orders", "ALTER ROLE mcp_dev PASSWORD 'x'", "SELECT pg_read_file('/etc/passwd')", "SELECT pg_sleep(30)"])
+@pytest.mark.parametrize(
+    "sql", ["COMMIT; DELETE FROM orders", "ALTER ROLE mcp_demo_dev_a PASSWORD 'x'", "SELECT pg_read_file('/etc/passwd')", "SELECT pg_sleep(30)"]
+)
 def test_the_guard_answers_before_the_database_is_asked(demo, wrapped_by, sql) -> None:
     answer = demo.call("demo-dev", "demo-dev-postgres-query", {"sql": sql}).json()
     assert answer["result"]["isError"] and "Refused by the guard of postgres-dev" in json.dumps(answer)

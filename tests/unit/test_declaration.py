@@ -27,6 +27,7 @@ DECLARATION = {
     ],
 }
 PROGRAMS = {
+    "tools_python": "/lib/tools/bin/python",
     "gateway": "/lib/gw",
     "bridge": "/lib/bridge",
     "gateway_app": "/bin/x",

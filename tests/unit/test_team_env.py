@@ -16,7 +16,11 @@ DECLARATION = {
     "mcp_runtime_directory": "/run/mcp/team_a",
     "mcp_gateway_admin_email": "admin@example.com",
     "mcp_environments": [
-        {"name": "dev", "postgres": {"host": "db", "database": "d", "ca": "ca.pem"}, "mongodb": {"host": "m", "database": "d", "ca": "ca.pem"}}
+        {
+            "name": "dev",
+            "postgres": {"host": "db", "database": "d", "ca": "ca.pem", "credential": "unmanaged"},
+            "mongodb": {"host": "m", "database": "d", "ca": "ca.pem", "credential": "unmanaged"},
+        }
     ],
 }
 VALUES = {"POSTGRES_DEV_CONNECTION_STRING": "postgresql://u:p%40ss@db/d", "MONGODB_DEV_CONNECTION_STRING": "mongodb://u:p%40ss@m:27017/d"}
@@ -92,15 +96,44 @@ def test_bare_names_of_before_are_taken_where_there_is_one_environment() -> None
     values = {"POSTGRES_CONNECTION_STRING": VALUES["POSTGRES_DEV_CONNECTION_STRING"], "MONGODB_CONNECTION_STRING": VALUES["MONGODB_DEV_CONNECTION_STRING"]}
     assert _team_env.problems(values, DECLARATION, ".env") == []
     two = copy.deepcopy(DECLARATION)
-    two["mcp_environments"].append({"name": "prod", "postgres": {"host": "db", "database": "p", "ca": "ca.pem"}})
+    two["mcp_environments"].append({"name": "prod", "postgres": {"host": "db", "database": "p", "ca": "ca.pem", "credential": "unmanaged"}})
     assert _team_env.problems(values, two, ".env")
 
 
+def document(**marks: str) -> dict:
+    entries = {}
+    for name in ("postgres-dev", "mongodb-dev"):
+        slot = {"login": "u", "password": "p@ss", "mark": marks.get(name.partition("-")[0], "3.x"), "since": "2026-11-23T00:00:00Z"}
+        entries[name] = {"kind": "managed", "generation": 3, "active": "a", "slots": {"a": slot}, "walk": None}
+    return {"format": 1, "team": "team_a", "version": 1, "credentials": entries}
+
+
 def test_the_projection_holds_what_the_host_needs_in_canonical_form() -> None:
-    held = _team_env.projection({**_team_env.generate({}), **VALUES}, DECLARATION)
-    assert set(held) == {*_declaration.OWN_SECRETS, *VALUES}
+    admin = {"POSTGRES_DEV_ADMIN_CONNECTION_STRING": "postgresql://admin:hunter2@db/d"}
+    held = _team_env.projection({**_team_env.generate({}), **VALUES, **admin}, DECLARATION, document())
+    assert set(held) == {*_declaration.OWN_SECRETS, *VALUES, "POSTGRES_DEV_CREDENTIAL", "MONGODB_DEV_CREDENTIAL"}, "and no admin's login"
     assert held["POSTGRES_DEV_CONNECTION_STRING"] == "postgresql://u:p%40ss@db:5432/d?sslmode=verify-full"
+    assert held["POSTGRES_DEV_CREDENTIAL"] == "3.x"
     assert "tls=true&tlsCAFile=%2Fsrv%2Fmcp%2Fteam_a%2Fetc%2Fca%2Fmongodb-dev.pem" in held["MONGODB_DEV_CONNECTION_STRING"]
+
+
+def test_s5_a_later_generation_on_the_host_is_seen() -> None:
+    values = _team_env.generate({})
+    held, wanted = (_team_env.projection(values, DECLARATION, document(postgres=mark)) for mark in ("4.y", "3.x"))
+    assert _team_env.newer_on_the_host(held, wanted, DECLARATION) == ["postgres-dev"]
+    assert _team_env.newer_on_the_host(wanted, held, DECLARATION) == []
+    assert _team_env.newer_on_the_host({}, wanted, DECLARATION) == []
+
+
+def test_a_managed_credential_needs_an_admin_and_no_login() -> None:
+    managed = copy.deepcopy(DECLARATION)
+    managed["mcp_environments"][0]["postgres"]["credential"] = "managed"
+    values = {"MONGODB_DEV_CONNECTION_STRING": VALUES["MONGODB_DEV_CONNECTION_STRING"]}
+    (missing,) = _team_env.problems(values, managed, ".env")
+    assert "POSTGRES_DEV_ADMIN_CONNECTION_STRING" in str(missing) and "credential: unmanaged" in str(missing)
+    assert _team_env.problems({**values, "POSTGRES_DEV_ADMIN_CONNECTION_STRING": "postgresql://admin:hunter2@db/postgres"}, managed, ".env") == []
+    (other,) = _team_env.problems({**values, "POSTGRES_DEV_ADMIN_CONNECTION_STRING": "postgresql://admin:hunter2@elsewhere/d"}, managed, ".env")
+    assert "disagrees with postgres-dev about its host" in str(other) and "hunter2" not in str(other)
 
 
 def test_s3_a_hosts_key_opens_its_own_file_and_never_the_operators(tmp_path: Path) -> None:
@@ -112,13 +145,14 @@ def test_s3_a_hosts_key_opens_its_own_file_and_never_the_operators(tmp_path: Pat
         _team_env.decrypt(env.path.read_bytes(), one, "team_a")
 
 
-def test_a_revision_changes_with_what_a_service_uses_and_only_then() -> None:
+def test_a_revision_changes_with_what_a_service_uses_and_not_with_its_login() -> None:
     manifest = {
         "services": {
             "gateway": {"secrets": {"A": {"key": "A", "part": "value"}}},
-            "postgres-dev": {"wrapped": {"secrets": {"P": {"key": "B", "part": "password"}}}},
+            "postgres-dev": {"secrets": {"A": {"key": "A", "part": "bridge"}}, "wrapped": {"secrets": {"P": {"key": "B", "part": "password"}}}},
         }
     }
     before = _team_env.revisions(manifest, {"A": "1", "B": "2"}, b"k")
-    after = _team_env.revisions(manifest, {"A": "1", "B": "3"}, b"k")
-    assert before["gateway"] == after["gateway"] and before["postgres-dev"] != after["postgres-dev"]
+    assert _team_env.revisions(manifest, {"A": "1", "B": "3"}, b"k") == before, "a bridge takes another login while it runs"
+    after = _team_env.revisions(manifest, {"A": "2", "B": "2"}, b"k")
+    assert all(before[name] != after[name] for name in before)

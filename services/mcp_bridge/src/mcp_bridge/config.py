@@ -67,11 +67,18 @@ class Config:
 
     def secrets(self) -> dict[str, str]:
         """The wrapped server's part of env.json; raises ConfigError."""
+        return self._unsealed().get("wrapped", {})
+
+    def credential(self) -> str:
+        """The name of the login that env.json holds now; raises ConfigError."""
+        return self._unsealed().get("credential", "")
+
+    def _unsealed(self) -> dict:
         if self.env_file is None:
             return {}
         try:
-            return json.loads(self.env_file.read_text(encoding="utf-8"))["wrapped"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return {"wrapped": {}, **json.loads(self.env_file.read_text(encoding="utf-8"))}
+        except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{self.env_file} cannot be used ({type(error).__name__}). Next: run mcp-unseal for {self.service}.") from None
 
 

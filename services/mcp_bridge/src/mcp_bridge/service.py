@@ -33,6 +33,7 @@ class Service:
         self.current: Generation | None = None
         self.draining: set[Generation] = set()
         self.number, self.restarts, self.reloads = 1, 0, 0
+        self.refused = 0  # reloads whose generation was not taken
         self.trouble = ""  # the last thing that went wrong with a start or a reload
         self._up = asyncio.Event()
         self._pause = FIRST_PAUSE
@@ -55,6 +56,7 @@ class Service:
         while not self._closing and self.current is None:
             generation = Generation(self.number, self._make_link(), self.config, self._on_end)
             try:
+                generation.credential = self.config.credential()
                 await generation.start()
             except (BridgeError, ConfigError, OSError, TimeoutError) as error:
                 self.trouble = f"the wrapped server does not start: {error or type(error).__name__}"
@@ -121,11 +123,13 @@ class Service:
         async with self._reloading:
             generation = Generation(self.number + 1, self._make_link(), self.config, self._on_end)
             try:
+                generation.credential = self.config.credential()
                 await generation.start()
                 await self.prove(generation)
                 if not generation.alive:
                     raise BridgeError(SERVER_UNAVAILABLE, "the new generation ended at once", "unavailable")
             except (BridgeError, ConfigError, OSError, TimeoutError) as error:
+                self.refused += 1
                 self.trouble = f"generation {generation.number} was not taken: {error or type(error).__name__}"
                 log.error("%s; generation %d goes on", self.trouble, self.number)
                 await generation.link.stop()
@@ -158,5 +162,7 @@ class Service:
             "in_flight": {str(generation.number): len(generation.calls) for generation in running},
             "restarts": self.restarts,
             "reloads": self.reloads,
+            "refused": self.refused,
+            "credential": self.current.credential if self.current is not None else "",
             "trouble": self.trouble,
         }

@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of credentials' walks, written down in the store before anything else hears of them. Decides on the control node, where the key is."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import os
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _accounts, _credentials, _declaration, _outcomes, _password, _reports, _rotation, _walk
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
+
+PASSWORD_BYTES = 24
+
+
+class StopError(Exception):
+    """The run ends here; nothing was half done."""
+
+
+class ActionModule(TeamAction):
+    """``mcp.tenancy.credential_walk``: read, decide (pure), write."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        result = super().run(tmp, task_vars)
+        self._vars, self._arguments = task_vars, self._task.args
+        self._declared = self.declaration(task_vars)
+        try:
+            self._key = self.team_env(self._declared, task_vars).key()
+            return {**result, **getattr(self, f"_{self._arguments['phase']}")()}
+        except (StopError, _credentials.CredentialsError, _team_env.TeamEnvError, _accounts.AccountError) as error:
+            return {**result, "failed": True, "msg": f"{error}"}
+
+    # Phases
+
+    def _adopt(self) -> dict:
+        """Of a deploy: an entry for each service. Logins that were given are taken; credentials that have none yet are begun."""
+        held = self._store(operation="read")
+        document, before = self._adopted(held), self._opened(held)
+        now = _credentials_file.now()
+        entries = document["credentials"]
+        for name, entry in entries.items():
+            entries[name] = _walk.taken(entry, now)
+        fresh = [name for name, entry in entries.items() if entry["kind"] == "managed" and entry["active"] is None]
+        on_their_way = [name for name, entry in entries.items() if entry["walk"] and name not in fresh]
+        if document["credentials"] == before["credentials"] and not fresh and held["version"] == document["version"]:
+            return {**self._state(held, []), "changed": False, "on_their_way": on_their_way}
+        if self._task.check_mode:
+            return {**self._state(held, []), "changed": True, "on_their_way": on_their_way}
+        lease = self._acquired()
+        if lease["version"] != held["version"]:
+            raise StopError("the credentials' store was changed while this run read it. Next: run again")
+        document = self._begun(document, fresh, now)
+        written = self._written(document, lease)
+        if not fresh:
+            self._store(operation="release", fence=lease["fence"])
+        return {**written, "names": fresh, "changed": True, "on_their_way": on_their_way}
+
+    def _begin(self) -> dict:
+        """Of a rotation: the lease, what is due, a new password in the store for each of it."""
+        forced, now = self._forced(), datetime.datetime.now(datetime.UTC)
+        settings = _rotation.of(self._declared)
+        held = self._store(operation="read") if self._task.check_mode else self._acquired()
+        try:
+            document = self._adopted(held)
+            names = _walk.due(document, settings.every, now, forced)
+            skipped = self._arguments.get("done") or []
+            names = [name for name in names if name not in skipped]
+            batch, left = names[: settings.batch], names[settings.batch :]
+            # The first batch looks at every credential that is ours: what was changed behind our back is put right.
+            ours = [name for name, entry in document["credentials"].items() if entry["kind"] == "managed" and not skipped]
+            told = {"left": left, "looked_at": sorted({*batch, *ours})}
+            if self._task.check_mode:
+                return {**self._state(held, batch), **told, "changed": bool(batch)}
+            before, document = document, self._begun(document, batch, _credentials_file.now())
+            if document["credentials"] == before["credentials"] and document["version"] == held["version"]:
+                return {**self._state(held, batch), **told, "changed": False}
+            return {**self._written(document, held), **told, "names": batch, "changed": True}
+        except Exception:
+            if not self._task.check_mode:
+                self._store(operation="release", fence=held["fence"])
+            raise
+
+    def _accounts(self) -> dict:
+        """What the databases said: a login that works may be used, one that does not is dropped."""
+        errors = _reports.of_accounts(self._arguments["accounts"], self._names())
+        result = self._step(lambda name, entry, now: _walk.after_accounts(entry, errors.get(name, ""), now))
+        return {**result, "errors": errors}
+
+    def _hosts(self) -> dict:
+        """What the hosts said: a login that all of them use is the active one now; else all go back."""
+        errors = _reports.of_hosts(self._arguments["hosts"], self._expected())
+        result = self._step(lambda name, entry, now: _walk.after_hosts(entry, errors.get(name, ""), now))
+        return {**result, "errors": errors}
+
+    def _settled(self) -> dict:
+        """What the hosts said once they were asked to let go of the other login."""
+        errors = _reports.of_settling(self._arguments["hosts"], self._expected())
+        result = self._step(lambda name, entry, now: _walk.after_settling(entry, errors.get(name, ""), now))
+        return {**result, "errors": errors}
+
+    def _close(self) -> dict:
+        """The end of a batch: journal, lease, and what became of each credential. Fails by name when one is not well."""
+        state = self._arguments["state"]
+        errors = _reports.of_accounts(self._arguments["accounts"], self._names()) if self._names() else {}
+        result = self._step(lambda name, entry, now: _walk.after_accounts(entry, errors.get(name, ""), now))
+        self._store(operation="release", fence=state["fence"])
+        first, looked_at = self._arguments.get("first") or {}, state.get("looked_at") or self._names()
+        told = _outcomes.of(self._opened(result), self._names(), _reports.of_accounts(first, looked_at) if first else {}, errors, first.get("services") or {})
+        if told:
+            self._display.display(_outcomes.table(told))
+        wrong = [line for one in told if (line := _outcomes.sentence(one))]
+        return {**result, "outcomes": told, "wrong": wrong, "changed": result["changed"] or any(one["note"] for one in told)}
+
+    # Parts
+
+    def _adopted(self, held: dict) -> dict:
+        """The newest document there is, with what the operator's file gives."""
+        copies = [copied for copied in self._arguments.get("copies") or [] if copied and copied.get("document")]
+        document = _credentials.merged(self._declared["mcp_team"], [self._opened(one) for one in [held, *copies] if one["document"]])
+        services = _declaration.services(self._declared)
+        values = self.team_env(self._declared, self._vars).read()
+        logins = _credentials_file.given(values, services, lambda service: _team_env.names(service, self._declared))
+        label = _credentials_file.label(self._key)
+        document, wrong = _credentials.adopted(document, services, logins, label, _credentials_file.now(), _credentials_file.mark)
+        if wrong:
+            raise StopError("Nothing was changed: " + "; ".join(wrong))
+        return document
+
+    def _begun(self, document: dict, names: list[str], now: str) -> dict:
+        document, services = copy.deepcopy(document), {service["name"]: service for service in _declaration.services(self._declared)}
+        for name in names:
+            logins = _accounts.account(self._declared, services[name])["logins"] if name in services else {}
+            entry = document["credentials"][name]
+            document["credentials"][name] = _walk.begun(entry, logins, lambda: _password.draw(PASSWORD_BYTES), _credentials_file.mark(), now)
+        return document
+
+    def _step(self, transition: object) -> dict:
+        state, now = self._arguments["state"], _credentials_file.now()
+        document = self._opened(state)
+        after = copy.deepcopy(document)
+        for name in self._names():
+            after["credentials"][name] = transition(name, document["credentials"][name], now)
+        if after["credentials"] == document["credentials"]:
+            return {**self._state(state, state["names"]), "looked_at": state.get("looked_at", []), "changed": False}
+        return {**self._written(after, state), "names": state["names"], "looked_at": state.get("looked_at", []), "changed": True}
+
+    def _names(self) -> list[str]:
+        return self._arguments["state"]["names"]
+
+    def _expected(self) -> dict[str, dict[str, dict]]:
+        """Host → service → the mark and the login that it should report."""
+        document, wanted = self._opened(self._arguments["state"]), {}
+        for host in self._arguments["hosts"]:
+            there = _declaration.services(_declaration.on_host(self._declared, host))
+            named = [service["name"] for service in there if service["name"] in self._names()]
+            wanted[host] = {name: _credentials.in_use(document["credentials"][name]) for name in named}
+        return wanted
+
+    def _forced(self) -> list[str] | None:
+        asked = self._arguments.get("rotate")
+        if asked in (None, ""):
+            return None
+        return [name.strip() for name in asked.split(",")] if isinstance(asked, str) else list(asked)
+
+    # The store
+
+    def _opened(self, held: dict) -> dict:
+        return _credentials_file.opened(held, self._key, self._declared["mcp_team"])
+
+    @staticmethod
+    def _state(held: dict, names: list[str]) -> dict:
+        return {"document": held["document"], "version": held["version"], "fence": held["fence"], "names": names}
+
+    def _acquired(self) -> dict:
+        """The lease; a process of this machine that has ended does not keep it."""
+        me, seconds = _credentials_file.holder(os.getppid()), self._lease_seconds()
+        found = self._store_once(operation="acquire", holder=me, seconds=seconds)
+        if found.get("failed") and found.get("holder") and _credentials_file.is_gone(found["holder"]):
+            found = self._store_once(operation="acquire", holder=me, seconds=seconds, instead_of=found["holder"])
+        if found.get("failed"):
+            raise StopError(found["msg"])
+        return found
+
+    def _lease_seconds(self) -> float:
+        return _rotation.of(self._declared).lease
+
+    def _written(self, document: dict, base: dict) -> dict:
+        version = max(document["version"], base["version"]) + 1
+        document = {**document, "version": version}
+        text = _credentials_file.sealed(document, self._key)
+        self._store(operation="write", document=text, version=version, base=base["version"], fence=base["fence"], seconds=self._lease_seconds())
+        return {"document": text, "version": version, "fence": base["fence"]}
+
+    def _store(self, **options: object) -> dict:
+        found = self._store_once(**options)
+        if found.get("failed"):
+            raise StopError(found["msg"])
+        return found
+
+    def _store_once(self, **options: object) -> dict:
+        arguments = {"path": self._arguments["path"], **options}
+        return self._execute_module("mcp.tenancy.credential_store", module_args=arguments, task_vars=self._vars)

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""The bridges of one host: which login each uses, the next one on request, and when nothing is left on the one before."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+POLL_SECONDS = 0.05
+#: Reads /readyz of a port; None when nobody answers.
+Ask = Callable[[int], "dict | None"]
+#: Makes a bridge read its login again. Returns what went wrong, or "".
+Reload = Callable[[list[list[str]]], str]
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """``mark``: the name of the login that it should use. ``reload``: commands, one after the other."""
+
+    name: str
+    port: int
+    mark: str
+    reload: list[list[str]]
+
+
+def ask(port: int) -> dict | None:
+    """What a bridge says of itself, ready or not."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=45)  # it may have to wait for its database
+    try:
+        connection.request("GET", "/readyz")
+        return json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def bring(bridges: list[Bridge], seconds: float, reload: Reload, asking: Ask = ask, *, drained: bool = False, check: bool = False) -> dict[str, dict]:
+    """Each bridge uses its mark; with ``drained`` no call is left on any other. Name → ``{"credential", "changed", "error"}``.
+
+    Bridges that already do are not touched. All are told first and waited for together.
+    """
+    found = {bridge.name: _look(bridge, asking) for bridge in bridges}
+    late = [bridge for bridge in bridges if found[bridge.name]["credential"] != bridge.mark]
+    for bridge in late:
+        found[bridge.name]["changed"] = True
+        if not check:
+            found[bridge.name]["error"] = reload(bridge.reload)
+    if check:
+        return {name: _told(state) for name, state in found.items()}
+    deadline = time.monotonic() + seconds
+    for bridge in bridges:
+        state = found[bridge.name]
+        if not state["error"]:
+            state.update(_wait(bridge, state, deadline, asking, drained))
+    return {name: _told(state) for name, state in found.items()}
+
+
+def _look(bridge: Bridge, asking: Ask) -> dict:
+    said = asking(bridge.port) or {}
+    return {"credential": said.get("credential", ""), "refused": said.get("refused", 0), "changed": False, "error": ""}
+
+
+def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: bool) -> dict:
+    """Until it uses its mark and is ready, or says that it refused, or time is up."""
+    why = "it does not answer"
+    while True:
+        said = asking(bridge.port)
+        if said is not None:
+            right = said.get("credential") == bridge.mark
+            if right and said.get("status") == "ready" and not (drained and _left(said)):
+                return {"credential": bridge.mark, "error": ""}
+            if not right and said.get("refused", 0) > before["refused"]:
+                return {"credential": said.get("credential", ""), "error": f"the bridge refused the login: {said.get('trouble')}"}
+            why = said.get("trouble") or said.get("why") or ("calls are still under way on the login before" if right else "it still uses another login")
+        if time.monotonic() > deadline:
+            used = (said or {}).get("credential", "")
+            return {"credential": used, "error": f"{why}. Next: see the log of {bridge.name}, then run again"}
+        time.sleep(POLL_SECONDS)
+
+
+def _left(said: dict) -> bool:
+    """Whether another generation than the newest is still there."""
+    return any(int(number) != said.get("generation") for number in said.get("in_flight", {}))
+
+
+def _told(state: dict) -> dict:
+    return {name: state[name] for name in ("credential", "changed", "error")}
