@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _table
+
+COLUMNS = ("name", "result", "generation", "login", "note")
 #: Where a walk stands, in words.
 STANDS = {
     "": "it uses {login} as before, which works",
@@ -51,8 +54,4 @@ def sentence(one: dict) -> str:
 
 def table(rows: list[dict]) -> str:
     """Columns for people."""
-    lines = [("credential", "result", "generation", "login", "note")]
-    lines += [(row["name"], row["result"], str(row["generation"]), row["login"], row["note"] or row["why"][:80]) for row in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    lines.insert(1, tuple("-" * width for width in widths))
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return _table.text(COLUMNS, [{**row, "note": row["note"] or row["why"][:80]} for row in rows])

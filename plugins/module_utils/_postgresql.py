@@ -253,8 +253,10 @@ class PostgresqlAccounts:
             self._execute("CREATE ROLE {name} NOLOGIN", f"{name}: role made", name=name)
             found = self._ask(f"SELECT {row}, {columns} FROM pg_roles WHERE rolname = %s", wanted["valid_until"], name)  # noqa: S608
         can_login, inherits, limit, until, *never = found[0]
-        words = [text for text, has in zip(NEVER.values(), never, strict=True) if has]
-        told = [f"{text} put back" for text in words]
+        for attribute in (word for word, has in zip(NEVER.values(), never, strict=True) if has):
+            with self._perhaps(f"{name} is {attribute.removeprefix('NO')}, and the admin may not take that away"):
+                self._execute(f"ALTER ROLE {{name}} {attribute}", f"{name}: {attribute} put back", name=name)
+        words, told = [], []
         for wrong, word, what in (
             (not can_login, "LOGIN", "may log in"),
             (not inherits, "INHERIT", "INHERIT put back"),

@@ -122,7 +122,7 @@ def generate(values: dict[str, str]) -> dict[str, str]:
 def problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
     """Where the operator's file and the declaration do not fit together."""
     found, services = [], _declaration.services(declaration)
-    accepted = {name for service in services for name in (*names(service, declaration), *_admin_name(service))}
+    accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
     known = accepted | set(_declaration.OWN_SECRETS)
     for name in values:
         if name not in known:
@@ -149,28 +149,23 @@ def problems(values: dict[str, str], declaration: dict, path: str) -> list[Probl
     return found
 
 
-def _admin_name(service: dict) -> list[str]:
-    return [_declaration.admin_key(service["engine"], service["environment"])] if service["kind"] == "managed" else []
-
-
 def _admin_problems(values: dict[str, str], service: dict, path: str) -> list[Problem]:
     """A managed credential needs a login that may make and change logins. It stays on the control node."""
-    found = []
-    for name in _admin_name(service):
-        scheme, target = _connection_string.SCHEMES[service["engine"]][0], service["database"]
-        if name not in values:
-            step = f"set it to {scheme}://ADMIN:PASSWORD@{target['host']}:{target['port']}/{target['database']}, or declare credential: unmanaged"
-            found.append(Problem(f"{path}: {name}", f"is missing: {service['name']} has a managed credential", step))
-            continue
-        try:
-            connection = _connection_string.parse(values[name], service["engine"])
-        except _connection_string.ConnectionStringError as error:
-            found.append(Problem(f"{path}: {name}", str(error), "correct it with ansible-vault edit"))
-            continue
-        wrong = [part for part in ("host", "port") if getattr(connection, part) != target[part]]
-        if wrong:
-            found.append(Problem(f"{path}: {name}", f"disagrees with {service['name']} about its {' and '.join(wrong)}", "correct the one that is wrong"))
-    return found
+    name, target = _declaration.admin_key(service["engine"], service["environment"]), service["database"]
+    if name not in values:
+        if service["kind"] != "managed":
+            return []
+        scheme = _connection_string.SCHEMES[service["engine"]][0]
+        step = f"set it to {scheme}://ADMIN:PASSWORD@{target['host']}:{target['port']}/{target['database']}, or declare credential: unmanaged"
+        return [Problem(f"{path}: {name}", f"is missing: {service['name']} has a managed credential", step)]
+    try:
+        connection = _connection_string.parse(values[name], service["engine"])
+    except _connection_string.ConnectionStringError as error:
+        return [Problem(f"{path}: {name}", str(error), "correct it with ansible-vault edit")]
+    wrong = [part for part in ("host", "port") if getattr(connection, part) != target[part]]
+    if wrong:
+        return [Problem(f"{path}: {name}", f"disagrees with {service['name']} about its {' and '.join(wrong)}", "correct the one that is wrong")]
+    return []
 
 
 def names(service: dict, declaration: dict) -> list[str]:

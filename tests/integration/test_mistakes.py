@@ -73,7 +73,7 @@ BROKEN = {
     "no key": (lambda i: i.env.key_file.unlink(), "team.key", "vault key cannot be read"),
     "another team's key": (lambda i: i.env.key_file.write_text("0" * 64), ".env", "cannot be decrypted"),
     "unclosed quote": (lambda i: i.raw("A=1\nPOSTGRES_DEV_CONNECTION_STRING='hunter2-canary\n"), ".env:2", "unclosed quote"),
-    "missing login": (lambda i: i.raw("# nothing\n"), "POSTGRES_DEV_CONNECTION_STRING", "is missing"),
+    "missing login": (lambda i: i.raw("# nothing\n"), "POSTGRES_DEV_ADMIN_CONNECTION_STRING", "declare credential: unmanaged"),
     "login of another host": (
         lambda i: i.raw("POSTGRES_DEV_CONNECTION_STRING='postgresql://u:hunter2-canary@other:5432/shop'\n"),
         "POSTGRES_DEV_CONNECTION_STRING",

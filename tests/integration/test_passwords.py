@@ -34,11 +34,11 @@ def test_s6_a_given_password_works_from_the_env_to_the_login(demo, unmanaged, na
     values = demo.env.read()
     for engine in ("postgres", "mongodb"):
         for environment in ("dev", "prod"):
-            key = _declaration.credential_key(engine, environment)
-            values[key] = _connection_string.render(engine, "given", PASSWORDS[name], "localhost", demo.state["ports"][engine], f"shop_{environment}")
+            key, port = _declaration.credential_key(engine, environment), demo.state["ports"][engine]
+            values[key] = _connection_string.render(engine, f"given_{environment}", PASSWORDS[name], "localhost", port, f"shop_{environment}")
     demo.env.write(values)
     done = demo.up(MCP_DEMO_CREDENTIAL="unmanaged")
     assert done.returncode == 0, done.stdout[-4000:]
     assert recap(done.stdout.partition("== questions")[0])["changed"] > 0
-    assert json.loads(demo.ask_postgres("dev", "SELECT current_user AS login")) == [{"login": "given"}]
+    assert json.loads(demo.ask_postgres("dev", "SELECT current_user AS login")) == [{"login": "given_dev"}]
     assert demo.ask_mongodb("dev", "count", collection="reviews")

@@ -10,12 +10,17 @@ import pytest
 ENTRIES = [("team_a", "team-a-dev-alice", "dev"), ("team_a", "team-a-prod", "prod"), ("team_b", "team-b-dev", "dev"), ("team_b", "team-b-prod", "prod")]
 
 
+def test_each_team_has_the_kind_of_credential_that_it_declares(teams):
+    assert teams["team_a"].credential("postgres-dev")["kind"] == "managed" and teams["team_a"].login("postgres", "dev").user == "mcp_team_a_dev_a"
+    assert teams["team_b"].credential("postgres-dev")["kind"] == "unmanaged" and teams["team_b"].login("postgres", "dev").user == "team_b_dev"
+
+
 @pytest.mark.parametrize(("name", "entry", "environment"), ENTRIES)
-def test_an_official_client_on_another_host_gets_rows_of_its_own_environment(client, name, entry, environment):
+def test_an_official_client_on_another_host_gets_rows_of_its_own_environment(client, teams, name, entry, environment):
     space = f"{name}-{environment}".replace("_", "-")
-    sql = "SELECT team, environment, current_user AS login FROM owner"
+    sql, login = "SELECT team, environment, current_user AS login FROM owner", teams[name].login("postgres", environment).user
     answer = client.ask(name, entry, f"{space}-postgres-query", sql=sql)
-    assert not answer["error"] and json.loads(answer["text"]) == [{"team": name, "environment": environment, "login": f"{name}_{environment}"}]
+    assert not answer["error"] and json.loads(answer["text"]) == [{"team": name, "environment": environment, "login": login}]
     if f"{space}-mongodb-find" in answer["tools"]:
         found = client.ask(name, entry, f"{space}-mongodb-find", connectionId="preconfigured", database=answer_database(name, environment), collection="owner")
         assert f'"environment":"{environment}"' in found["text"] and f'"team":"{name}"' in found["text"]

@@ -89,16 +89,32 @@ class Team:
         user = self.user(service)
         return self.host.run(f"setpriv --reuid {user} --regid {user} --init-groups sh -c %s", command % tuple(map(shlex.quote, arguments)))
 
+    @property
+    def _vault(self) -> VaultLib:
+        return VaultLib([(self.name, VaultSecret((CONTROL / self.name / "vault.key").read_bytes().strip()))])
+
     def env(self) -> dict[str, str]:
         """The operator's .env, decrypted with nothing but ansible-core and python-dotenv."""
-        vault = VaultLib([(self.name, VaultSecret((CONTROL / self.name / "vault.key").read_bytes().strip()))])
-        text = vault.decrypt((CONTROL / self.name / ".env").read_bytes()).decode()
+        text = self._vault.decrypt((CONTROL / self.name / ".env").read_bytes()).decode()
         return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items()}
 
-    def login(self, engine: str, environment: str) -> Login:
-        url = urllib.parse.urlsplit(self.env()[f"{engine.upper()}_{environment.upper()}_CONNECTION_STRING"])
+    def credential(self, service: str) -> dict:
+        """The entry of the credentials' document that lies on the gateway's host."""
+        held = json.loads(self.host.file(f"{self.root}/etc/credentials.json").content_string)
+        return json.loads(self._vault.decrypt(held["document"].encode()))["credentials"][service]
+
+    def given(self, engine: str, environment: str, what: str = "") -> Login:
+        """A login as the operator's .env has it; ``what`` is ``ADMIN_`` for the admin of a managed credential."""
+        url = urllib.parse.urlsplit(self.env()[f"{engine.upper()}_{environment.upper()}_{what}CONNECTION_STRING"])
         default = {"postgres": 5432, "mongodb": 27017}[engine]
         return Login(engine, url.username, urllib.parse.unquote(url.password), url.hostname, url.port or default, url.path.lstrip("/"))
+
+    def login(self, engine: str, environment: str) -> Login:
+        """The login that the service uses."""
+        entry = self.credential(f"{engine}-{environment}")
+        place = self.given(engine, environment, "ADMIN_" if entry["kind"] == "managed" else "")
+        slot = entry["slots"][entry["active"]]
+        return Login(engine, slot["login"], slot["password"], place.host, place.port, place.database)
 
 
 class Client:

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a team stands: the credentials' document against what services say, as a table or as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _declaration, _status, _table
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
+
+
+class ActionModule(TeamAction):
+    """``mcp.tenancy.team_status``: on the control node only."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        result = super().run(tmp, task_vars)
+        arguments, declared = self._task.args, self.declaration(task_vars)
+        try:
+            key = self.team_env(declared, task_vars).key()
+            copies = [_credentials_file.opened(held, key, declared["mcp_team"]) for held in arguments["stores"] if held.get("document")]
+            document = _credentials.merged(declared["mcp_team"], copies)
+        except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
+            return {**result, "failed": True, "msg": str(error)}
+        hosts = {}
+        for host, told in arguments["hosts"].items():
+            there = [service["name"] for service in _declaration.services(_declaration.on_host(declared, host))]
+            hosts[host] = {"services": there, "states": told.get("states", {}) if not told.get("unreachable") else None}
+        rows = _status.rows(declared, document, hosts, datetime.datetime.now(datetime.UTC))
+        text = json.dumps(rows, indent=2) if arguments.get("format") == "json" else _table.text(_status.COLUMNS, rows)
+        self._display.display(text)
+        return {**result, "changed": False, "services": rows, "well": _status.well(rows)}

@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to the collection; may change in any release.
+"""How a team stands, for who is on call: a row for each service on each host. Pure."""
+
+from __future__ import annotations
+
+import datetime
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _rotation
+
+COLUMNS = ("host", "service", "environment", "health", "login", "slot", "generation", "age", "due in", "last result")
+
+
+def rows(declaration: dict, document: dict, hosts: dict[str, dict], now: datetime.datetime) -> list[dict]:
+    """``hosts``: host → ``{"services": names that should be there, "states": what they say}``, states None for a host that cannot be reached."""
+    rotation, found = _rotation.of(declaration), []
+    for host, told in hosts.items():
+        for name in ["gateway", *told["services"]]:
+            entry = document["credentials"].get(name)
+            state = None if told["states"] is None else told["states"].get(name, {"ready": False, "why": "is not deployed"})
+            row = dict.fromkeys(COLUMNS, "") | {"host": host, "service": name, "environment": name.partition("-")[2], "health": _health(state, entry)}
+            if entry is not None:
+                row |= _credential(entry, rotation, now)
+            found.append(row)
+    return found
+
+
+def well(found: list[dict]) -> bool:
+    """Whether nothing needs somebody."""
+    return not any(row["health"] != "ok" or "overdue" in row["due in"] or row["last result"].startswith(("failed", "on its way")) for row in found)
+
+
+def _health(state: dict | None, entry: dict | None) -> str:
+    if state is None:
+        return "host not reached"
+    if not state["ready"]:
+        return f"not ready: {state['why']}"
+    if entry is not None and entry["walk"] is None:
+        wanted = _credentials.in_use(entry)
+        if wanted is not None and state.get("credential", wanted["mark"]) != wanted["mark"]:
+            return "uses another login than the store says"
+    return "ok"
+
+
+def _credential(entry: dict, rotation: _rotation.Rotation, now: datetime.datetime) -> dict:
+    slot, age = entry["slots"].get(entry["active"]) or {}, now - _credentials.moment(entry["changed_at"])
+    last = entry["last"] or {}
+    if entry["walk"]:
+        result = f"on its way: {entry['walk']['step']} since {entry['walk']['began']}"
+    else:
+        result = " ".join(filter(None, (last.get("result"), last.get("at"), last.get("why", "")[:60])))
+    due = "unmanaged" if entry["kind"] != "managed" else "now" if entry["generation"] == 0 else _due(rotation.every - age, rotation)
+    return {
+        "login": slot.get("login", ""),
+        "slot": entry["active"] or "",
+        "generation": str(entry["generation"]),
+        "age": span(age),
+        "due in": due,
+        "last result": result,
+    }
+
+
+def _due(left: datetime.timedelta, rotation: _rotation.Rotation) -> str:
+    """A login ends by itself a period after it was due; at half of that somebody has to look."""
+    if left > datetime.timedelta():
+        return span(left)
+    if -left < rotation.every / 2:
+        return "now"
+    return f"overdue, ends in {span(max(datetime.timedelta(), rotation.every + left))}"
+
+
+def span(time: datetime.timedelta) -> str:
+    """``3d``, ``5h``, ``12m``: the largest unit, rounded down."""
+    seconds = int(time.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,62 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: team_status
+version_added: "0.2.0"
+short_description: How a team's services and credentials stand
+description:
+  - Compares the credentials' document with what the services say and shows a table for people, or JSON.
+  - Runs on the control node only.
+author: the mcp.tenancy authors (@mcp-tenancy)
+options:
+  stores:
+    description: What hosts hold of the document, registered results of M(mcp.tenancy.credential_store).
+    type: list
+    elements: dict
+    required: true
+  hosts:
+    description: Host to the registered result of M(mcp.tenancy.service_states).
+    type: dict
+    required: true
+  format:
+    description: How it is shown.
+    type: str
+    choices: [table, json]
+    default: table
+attributes:
+  check_mode:
+    support: full
+    description: Only reads.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+  idempotent:
+    support: full
+    description: Only reads.
+"""
+
+EXAMPLES = r"""
+- name: Show how the team stands
+  mcp.tenancy.team_status:
+    stores: ["{{ store }}"]
+    hosts:
+      gw1: "{{ states }}"
+"""
+
+RETURN = r"""
+services:
+  description: A row for each service on each host.
+  returned: success
+  type: list
+  elements: dict
+well:
+  description: Whether nothing needs somebody.
+  returned: success
+  type: bool
+"""
+
+# The work is done by the action plugin of the same name.
