@@ -10,7 +10,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 POLL_SECONDS = 0.05
 #: Reads /readyz of a port; None when nobody answers.
@@ -21,12 +21,13 @@ Reload = Callable[[list[list[str]]], str]
 
 @dataclass(frozen=True)
 class Bridge:
-    """``mark``: the name of the login that it should use. ``reload``: commands, one after the other."""
+    """``mark``: the name of the login that it should use. ``reload``: commands, one after the other. ``token``: its bearer, to be asked as a client."""
 
     name: str
     port: int
     mark: str
     reload: list[list[str]]
+    token: str = field(default="", repr=False)
 
 
 def ask(port: int) -> dict | None:
@@ -41,10 +42,24 @@ def ask(port: int) -> dict | None:
         connection.close()
 
 
+def lists_its_tools(bridge: Bridge) -> bool:
+    """Whether it answers a client's first question: a round trip to the wrapped server, whatever its database does."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}})
+    headers = {"Authorization": f"Bearer {bridge.token}", "Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    connection = http.client.HTTPConnection("127.0.0.1", bridge.port, timeout=45)
+    try:
+        connection.request("POST", "/mcp", body, headers)
+        return bool(json.loads(connection.getresponse().read())["result"]["tools"])
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def bring(bridges: list[Bridge], seconds: float, reload: Reload, asking: Ask = ask, *, drained: bool = False, check: bool = False) -> dict[str, dict]:
     """Each bridge uses its mark; with ``drained`` no call is left on any other. Name → ``{"credential", "changed", "error"}``.
 
-    Bridges that already do are not touched. All are told first and waited for together.
+    Bridges that already do are not touched, and whether their database answers is not asked. All are told first and waited for together.
     """
     found = {bridge.name: _look(bridge, asking) for bridge in bridges}
     late = [bridge for bridge in bridges if found[bridge.name]["credential"] != bridge.mark]
@@ -57,8 +72,10 @@ def bring(bridges: list[Bridge], seconds: float, reload: Reload, asking: Ask = a
     deadline = time.monotonic() + seconds
     for bridge in bridges:
         state = found[bridge.name]
-        if not state["error"]:
+        if not state["error"] and (state["changed"] or drained):
             state.update(_wait(bridge, state, deadline, asking, drained))
+        if not state["error"] and bridge.token:
+            state["error"] = _wait_for_tools(bridge, deadline)
     return {name: _told(state) for name, state in found.items()}
 
 
@@ -74,7 +91,8 @@ def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: b
         said = asking(bridge.port)
         if said is not None:
             right = said.get("credential") == bridge.mark
-            if right and said.get("status") == "ready" and not (drained and _left(said)):
+            ready = said.get("status") == "ready" or not before["changed"]
+            if right and ready and not (drained and _left(said)):
                 return {"credential": bridge.mark, "error": ""}
             if not right and said.get("refused", 0) > before["refused"]:
                 return {"credential": said.get("credential", ""), "error": f"the bridge refused the login: {said.get('trouble')}"}
@@ -83,6 +101,15 @@ def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: b
             used = (said or {}).get("credential", "")
             return {"credential": used, "error": f"{why}. Next: see the log of {bridge.name}, then run again"}
         time.sleep(POLL_SECONDS)
+
+
+def _wait_for_tools(bridge: Bridge, deadline: float) -> str:
+    """What is wrong with a bridge that does not list its tools in time."""
+    while not lists_its_tools(bridge):
+        if time.monotonic() > deadline:
+            return f"it does not list its tools. Next: see the log of {bridge.name}, then run again"
+        time.sleep(POLL_SECONDS * 4)
+    return ""
 
 
 def _left(said: dict) -> bool:

@@ -114,8 +114,11 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
     return entry
 
 
-def bridges(manifest: dict, marks: dict[str, str]) -> list[dict]:
-    """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again."""
+def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list[dict]:
+    """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again.
+
+    With ``team_token`` each is asked for its tools too.
+    """
     found = []
     for name, service in manifest["services"].items():
         if name not in marks:
@@ -128,5 +131,6 @@ def bridges(manifest: dict, marks: dict[str, str]) -> list[dict]:
                 [python, "-I", f"{manifest['tools']}/mcp-unseal", "--manifest", manifest["path"], name],
                 [f"{folder}/supervisorctl", "-c", f"{manifest['configuration']}/supervisord.conf", "signal", "HUP", name],
             ]
-        found.append({"name": name, "port": service["listen"]["port"], "mark": marks[name], "reload": reload})
+        token = _declaration.bridge_token(team_token, name) if team_token else ""
+        found.append({"name": name, "port": service["listen"]["port"], "mark": marks[name], "reload": reload, "token": token})
     return found

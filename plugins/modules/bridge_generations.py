@@ -37,6 +37,10 @@ options:
         type: list
         elements: list
         required: true
+      token:
+        description: Its bearer. With it the bridge is also asked for its tools, as a client would, until it has them.
+        type: str
+        default: ""
   drained:
     description: Also wait until no call is left on the login before.
     type: bool
@@ -90,6 +94,7 @@ def main() -> None:
         "port": {"type": "int", "required": True},
         "mark": {"type": "str", "required": True},
         "reload": {"type": "list", "elements": "list", "required": True},
+        "token": {"type": "str", "default": "", "no_log": True},
     }
     module = AnsibleModule(
         argument_spec={

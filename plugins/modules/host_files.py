@@ -16,6 +16,11 @@ options:
   sysusers:
     description: C(path) and C(content) of a file for C(systemd-sysusers), which is run when it changes or a user is missing. Needs root.
     type: dict
+  packages:
+    description: Debian packages to look for. What is missing is told in RV(missing_packages); nothing is installed.
+    type: list
+    elements: str
+    default: []
   folders:
     description: Folders to make, parents first.
     type: list
@@ -80,6 +85,11 @@ EXAMPLES = r"""
 RETURN = r"""
 changes:
   description: Paths and users that were (or would be) made or changed.
+  returned: success
+  type: list
+  elements: str
+missing_packages:
+  description: Those of O(packages) that are not installed.
   returned: success
   type: list
   elements: str
@@ -195,9 +205,21 @@ def _missing(content: str) -> list[str]:
     return found
 
 
+def missing_packages(names: list[str], status: str = "/var/lib/dpkg/status") -> list[str]:
+    """Packages that dpkg does not have installed; all of them where there is no dpkg."""
+    try:
+        with open(status, encoding="utf-8", errors="replace") as stream:
+            paragraphs = stream.read().split("\n\n")
+    except OSError:
+        return list(names)
+    there = {paragraph.split("\n", 1)[0].removeprefix("Package: ") for paragraph in paragraphs if "\nStatus: install ok installed" in paragraph}
+    return [name for name in names if name not in there]
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "packages": {"type": "list", "elements": "str", "default": []},
             "sysusers": {"type": "dict"},
             "folders": {"type": "list", "elements": "dict", "default": [], "options": FOLDER},
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
@@ -214,8 +236,9 @@ def main() -> None:
             work.file(file)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}. Next: correct it, then run again.")
+    missing = missing_packages(module.params["packages"]) if module.params["packages"] else []
     checksums = {os.path.basename(file["path"]): hashlib.sha256(file["content"].encode()).hexdigest() for file in module.params["files"]}
-    module.exit_json(changed=bool(work.changes), changes=work.changes, checksums=checksums, diff=work.diffs)
+    module.exit_json(changed=bool(work.changes), changes=work.changes, missing_packages=missing, checksums=checksums, diff=work.diffs)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,10 @@ options:
     description: The command that runs npm. Required when O(kind=node).
     type: list
     elements: str
+  seen:
+    description:
+      - RV(seen) of an earlier task of this run with the same O(dest) and O(python). Where that says that the installation is complete, the host is not asked.
+    type: dict
   timeout:
     description: Seconds that the installation may take.
     type: int
@@ -84,6 +88,10 @@ path:
   description: The installation's folder.
   returned: success
   type: str
+seen:
+  description: What the host has, C(complete) (folders below O(dest)) and C(maker) (version of the Python), for the option O(seen) of later tasks.
+  returned: success
+  type: dict
 interpreter:
   description: The Python that it was made from.
   returned: success, when O(kind=python)
@@ -91,12 +99,13 @@ interpreter:
 """
 
 import glob
-import hashlib
 import os
 import shutil
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _lock_digest
 
 COMPLETE = ".complete"
 PROBE = "import os, sys, ensurepip, venv; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable), sys.version.split()[0])"
@@ -185,11 +194,9 @@ def install(module: AnsibleModule) -> dict:
     maker = "npm"
     if wanted["kind"] == "python":
         answer["interpreter"], maker = find_python(wanted["python"], wanted["python_versions"])
-    sources = [part for name in sorted(wanted["sources"]) for part in (name, wanted["sources"][name])]
-    digest = hashlib.sha256("\0".join([wanted["lock"], wanted["package"] or "", maker, *sources]).encode()).hexdigest()[:12]
-    target = os.path.join(wanted["dest"], f"{wanted['name']}-{digest}")
+    target = os.path.join(wanted["dest"], _lock_digest.folder(wanted, maker))
     complete = os.path.exists(os.path.join(target, COMPLETE))
-    answer.update(path=target, changed=not complete)
+    answer.update(path=target, changed=not complete, seen={"complete": _complete(wanted["dest"]), "maker": maker, "interpreter": answer.get("interpreter")})
     if complete or module.check_mode:
         return answer
     shutil.rmtree(target, ignore_errors=True)
@@ -201,6 +208,11 @@ def install(module: AnsibleModule) -> dict:
     with open(os.path.join(target, COMPLETE), "w", encoding="utf-8") as stream:
         stream.write(f"{maker}\n")
     return answer
+
+
+def _complete(dest: str) -> list[str]:
+    """Folders that are marked complete."""
+    return sorted(os.path.dirname(path) for path in glob.glob(os.path.join(dest, "*", COMPLETE)))
 
 
 def main() -> None:
@@ -215,6 +227,7 @@ def main() -> None:
             "python": {"type": "list", "elements": "str"},
             "python_versions": {"type": "list", "elements": "str", "default": ["3.12", "3.13"]},
             "npm": {"type": "list", "elements": "str"},
+            "seen": {"type": "dict"},
             "timeout": {"type": "int", "default": 900},
         },
         required_if=[("kind", "python", ["python"]), ("kind", "node", ["package", "npm"])],
