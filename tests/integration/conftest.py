@@ -13,7 +13,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +49,30 @@ class Demo:
     def playbook(self, name: str, *arguments: str, inventory: str = "inventories/demo", **environment: str) -> subprocess.CompletedProcess:
         return self.run(str(REPOSITORY / ".venv/bin/ansible-playbook"), name, "-i", inventory, *arguments, **environment)
 
-    def killed_at(self, line: str, name: str, *arguments: str) -> None:
-        """A playbook of which the whole process group is killed when it prints ``line``. Fails when it never does."""
+    def disturbed(self, line: str, disturb: Callable[[subprocess.Popen], None], name: str, *arguments: str) -> tuple[int, str]:
+        """Run a playbook, and ``disturb`` when it prints ``line``. Its exit and what it said. Fails when that line never comes."""
         command = [*UNPRIVILEGED, str(REPOSITORY / ".venv/bin/ansible-playbook"), name, "-i", "inventories/demo", *arguments]
         given = {**environment_of_nobody(), "MCP_DEMO_HOME": str(self.home), "ANSIBLE_HOME": str(self.home / "ansible"), "PYTHONUNBUFFERED": "1"}
-        said = []
-        with subprocess.Popen(command, cwd=REPOSITORY, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+        said, done = [], False
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, cwd=REPOSITORY, env=given, text=True, start_new_session=True, **pipes) as run:
             for text in run.stdout:
                 said.append(text)
-                if text.startswith(line):
-                    os.killpg(run.pid, signal.SIGKILL)
-                    return
-        pytest.fail(f"{line} was not seen in:\n{''.join(said)[-3000:]}")
+                if not done and text.startswith(line):
+                    done = True
+                    disturb(run)
+        assert done, f"{line} was not seen in:\n{''.join(said)[-3000:]}"
+        return run.returncode, "".join(said)
+
+    def killed_at(self, line: str, name: str, *arguments: str, after: float = 0) -> None:
+        """A playbook of which the whole process group is killed so many seconds after it prints ``line``. What it started on a host goes on for a moment."""
+
+        def kill(run: subprocess.Popen) -> None:
+            time.sleep(after)  # a moment inside of the task, not a wait for something
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+
+        self.disturbed(line, kill, name, *arguments)
 
     @property
     def env(self) -> TeamEnv:

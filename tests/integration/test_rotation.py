@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
+import signal
 
 import psycopg
 import pytest
 
+from demo import postgres
+from demo import state as demo_state
 from tests.integration.conftest import recap
 from tests.integration.load import under_load
+from tests.integration.rotating import assert_at_rest, assert_that_a_stored_login_works, connect, generations, login, rotate
 
+#: In CI; at every task, and inside of each: make chaos.
+KILLED = [
+    "Stage a new password", "Set and try the logins", "Write down which logins work", "Place the host's own encrypted .env",
+    "Have each bridge take its login", "Write down which logins are in use", "Write down which logins nobody uses", "End the logins that nobody uses",
+]  # fmt: skip
 #: The wrapper that all tests after the first one leave as it is: it starts faster.
 BRIDGE = ("-e", "mcp_wrapper=bridge")
-
-
-def rotate(demo, *arguments: str) -> subprocess.CompletedProcess:
-    return demo.playbook("rotate.yml", *arguments)
 
 
 @pytest.fixture(params=["translate", "bridge"])
@@ -25,23 +30,6 @@ def wrapper(request, demo) -> str:
     done = demo.deploy("-e", f"mcp_wrapper={request.param}")
     assert done.returncode == 0, done.stdout[-4000:]
     return request.param
-
-
-def generations(demo) -> dict[str, int]:
-    return {name: entry["generation"] for name, entry in demo.credentials.items()}
-
-
-def login(demo, name: str) -> tuple[str, str]:
-    entry = demo.credentials[name]
-    slot = entry["slots"][entry["active"]]
-    return slot["login"], slot["password"]
-
-
-def connect(demo, name: str, password: str, environment: str = "dev") -> psycopg.Connection:
-    return psycopg.connect(
-        host="localhost", port=demo.state["ports"]["postgres"], dbname=f"shop_{environment}", user=name, password=password,
-        sslmode="verify-full", sslrootcert=str(demo.home / "databases/tls/ca.pem"), autocommit=True,
-    )  # fmt: skip
 
 
 def test_r2_no_call_fails_and_none_is_wrong_while_every_credential_is_rotated(demo, wrapper) -> None:
@@ -123,23 +111,23 @@ def test_r4_what_a_login_changed_about_itself_is_found_told_and_put_right(demo) 
     assert recap(rotate(demo).stdout)["changed"] == 0
 
 
-def test_r3_a_rotation_that_was_killed_is_finished_by_the_next(demo) -> None:
-    for task in ("Set and try the logins", "Have each bridge take its login", "Write down which logins are in use", "End the logins that nobody uses"):
-        before = generations(demo)["postgres-dev"]
-        demo.killed_at(f"TASK [mcp.tenancy.rotation : {task}", "rotate.yml", "-e", "mcp_rotate=postgres-dev")
-        assert demo.ask_postgres("dev", "SELECT 1 AS one"), "calls work meanwhile"
-        done = rotate(demo)
-        assert done.returncode == 0, done.stdout[-4000:]
-        entry = demo.credentials["postgres-dev"]
-        assert (entry["generation"], entry["walk"], len(entry["slots"])) == (before + 1, None, 1), task
-        assert json.loads(demo.ask_postgres("dev", "SELECT session_user AS login")) == [{"login": login(demo, "postgres-dev")[0]}]
+@pytest.mark.parametrize("task", KILLED)
+def test_r3_a_rotation_that_was_killed_is_finished_by_the_next(demo, task) -> None:
+    before = generations(demo)["postgres-dev"]
+    demo.killed_at(f"TASK [mcp.tenancy.rotation : {task}", "rotate.yml", "-e", "mcp_rotate=postgres-dev", after=0.2)
+    assert_that_a_stored_login_works(demo, "postgres-dev")
+    begun = demo.credentials["postgres-dev"]["walk"] is not None or generations(demo)["postgres-dev"] > before
+    assert begun or task == KILLED[0]
+    done = rotate(demo)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert_at_rest(demo, "postgres-dev", before + begun)
 
 
 def test_an_admin_that_is_refused_stops_before_harm(demo) -> None:
     before = demo.credentials["postgres-dev"]
     name = "POSTGRES_DEV_ADMIN_CONNECTION_STRING"
     with demo.operator_env(**{name: f"postgresql://credential_admin_dev:wrong@localhost:{demo.state['ports']['postgres']}/shop_dev"}):
-        done = rotate(demo, "-e", "mcp_rotate=all")
+        done = rotate(demo, "-e", "mcp_rotate=postgres-dev")
     assert done.returncode != 0
     assert "postgres-dev: the admin's login at localhost" in done.stdout and "was refused. Next: correct it in the .env" in done.stdout
     after = demo.credentials["postgres-dev"]
@@ -147,6 +135,57 @@ def test_an_admin_that_is_refused_stops_before_harm(demo) -> None:
     assert after["last"]["result"] == "failed"
     assert demo.ask_postgres("dev", "SELECT 1 AS one")
     assert rotate(demo, "-e", "mcp_rotate=postgres-dev").returncode == 0
+
+
+def test_a_database_that_takes_no_writes_stops_before_harm(demo) -> None:
+    before = generations(demo)
+    with postgres.admin(demo_state.load(demo.home)) as connection:
+        connection.execute("ALTER ROLE credential_admin_dev SET default_transaction_read_only = on")
+        try:
+            done = rotate(demo, "-e", "mcp_rotate=postgres-dev")
+        finally:
+            connection.execute("ALTER ROLE credential_admin_dev RESET default_transaction_read_only")
+    assert done.returncode != 0 and "read-only transaction" in done.stdout and "name the primary server" in done.stdout
+    assert generations(demo) == before and demo.ask_postgres("dev", "SELECT 1 AS one")
+
+
+def test_a_store_that_cannot_be_written_stops_before_anything(demo) -> None:
+    before, folder = demo.credentials, demo.home / "team/etc"
+    folder.chmod(0o500)
+    try:
+        done = rotate(demo, "-e", "mcp_rotate=postgres-dev")
+    finally:
+        folder.chmod(0o700)
+    assert done.returncode != 0 and "credentials.json cannot be written: Permission denied. Next: make room or correct" in done.stdout
+    assert demo.credentials == before
+
+
+def test_a_gateway_through_which_nothing_is_seen_makes_it_go_back(demo) -> None:
+    """The key that tokens are signed with is another one for this run, so the gateway refuses to tell as whom the services run."""
+    before = demo.credentials["postgres-dev"]
+    with demo.operator_env(JWT_SECRET_KEY="x" * 64):
+        done = rotate(demo, "-e", "mcp_rotate=postgres-dev")
+    assert done.returncode != 0 and "postgres-dev: demo: not seen through the gateway:" in done.stdout, done.stdout[-3000:]
+    after = demo.credentials["postgres-dev"]
+    assert (after["generation"], after["walk"], after["slots"]) == (before["generation"], None, before["slots"])
+    assert json.loads(demo.ask_postgres("dev", "SELECT session_user AS login")) == [{"login": login(demo, "postgres-dev")[0]}]
+    assert rotate(demo, "-e", "mcp_rotate=postgres-dev").returncode == 0, "and the next run gets there"
+
+
+def test_status_shows_a_row_for_each_service_and_ends_with_an_error_when_something_needs_somebody(demo) -> None:
+    done = demo.playbook("status.yml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    row = next(line for line in done.stdout.splitlines() if " postgres-dev " in line)
+    name, entry = login(demo, "postgres-dev")[0], demo.credentials["postgres-dev"]
+    assert all(part in row.split() for part in ("ok", name, entry["active"], str(entry["generation"]), "29d", "rotated")), row
+    assert '"service": "gateway"' in demo.playbook("status.yml", "-e", "mcp_status=json").stdout
+    bridge = next(pid for pid, argv in demo.processes().items() if " ".join(argv).endswith("mcp_bridge --manifest " + argv[-2] + " postgres-dev"))
+    os.kill(bridge, signal.SIGSTOP)
+    try:
+        done = demo.playbook("status.yml")
+    finally:
+        os.kill(bridge, signal.SIGCONT)
+    assert done.returncode != 0 and "postgres-dev does not answer" in done.stdout and "Something needs somebody" in done.stdout, done.stdout[-3000:]
 
 
 def test_r3_two_rotations_at_once_one_of_them_is_refused(demo) -> None:
