@@ -98,16 +98,20 @@ def until(condition: object, seconds: float, what: str) -> None:
         time.sleep(0.3)
 
 
-def command(*arguments: str) -> tuple[list[str], dict[str, str]]:
+def command(*arguments: str, name: str = "deploy.yml") -> tuple[list[str], dict[str, str]]:
     inventories = ("inventories/team_a", "inventories/team_b", "molecule/default/inventory")
     environment = {**os.environ, "MOLECULE_PROJECT_DIRECTORY": str(REPOSITORY), "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections")}
     environment |= {"ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
     environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}  # molecule asks for colours
-    return ["ansible-playbook", "deploy.yml", *(part for path in inventories for part in ("-i", path)), *arguments], environment
+    return ["ansible-playbook", name, *(part for path in inventories for part in ("-i", path)), *arguments], environment
 
 
 def deploy(*arguments: str) -> subprocess.CompletedProcess:
-    argv, environment = command(*arguments)
+    return playbook("deploy.yml", *arguments)
+
+
+def playbook(name: str, *arguments: str) -> subprocess.CompletedProcess:
+    argv, environment = command(*arguments, name=name)
     return subprocess.run(argv, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900)
 
 
