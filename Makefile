@@ -12,10 +12,10 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys soak venv demo-venv
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-rotation soak venv demo-venv
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv:
 	@scripts/venv .venv requirements/dev.txt
@@ -57,6 +57,9 @@ bench: venv ## the bridge against other wrappers and the bare server: calls/s, l
 
 bench-deploys: venv ## second runs on real hosts: against one task for each object, and ten hosts against one
 	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_deploys
+
+bench-rotation: venv ## rotation under load against stop, change, start; seconds for each credential; 1, 10 and 100 of them
+	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_rotation
 
 soak: venv ## 20 minutes of open, close, call, kill and reload against the bridge
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.soak --minutes 20

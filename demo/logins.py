@@ -36,7 +36,7 @@ def ensure(home: Path, state: State, logins: dict[str, dict[str, tuple[str, str]
                 continue
             changed.append(f"{service} ({kind})")
             if engine == "postgres":
-                {"admin": _set_postgres_admin, "login": _set_postgres}[kind](state, environment, login, password)
+                {"admin": set_postgres_admin, "login": _set_postgres}[kind](state, environment, login, password)
             else:
                 with mongodb_admin(home, state) as client:
                     _set_mongodb(client, environment, login, password, kind)
@@ -56,7 +56,7 @@ def _postgres_works(home: Path, state: State, environment: str, login: str, pass
     return True
 
 
-def _set_postgres_admin(state: State, environment: str, login: str, password: str) -> None:
+def set_postgres_admin(state: State, environment: str, login: str, password: str) -> None:
     """What a DBA gives the collection: no superuser, but a login that may make logins and grant on the tables of this database."""
     name, owner, database = sql.Identifier(login), sql.Identifier(f"shop_{environment}_owner"), sql.Identifier(f"shop_{environment}")
     with postgres.admin(state, f"shop_{environment}") as connection, connection.transaction():
