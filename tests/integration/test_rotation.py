@@ -172,6 +172,20 @@ def test_a_gateway_through_which_nothing_is_seen_makes_it_go_back(demo) -> None:
     assert rotate(demo, "-e", "mcp_rotate=postgres-dev").returncode == 0, "and the next run gets there"
 
 
+def test_a_host_that_cannot_be_reached_stops_before_a_database_hears_of_it(demo, tmp_path) -> None:
+    """A second host of the team, where nobody listens."""
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {demo2: {ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}}}\n")
+    before = demo.credentials
+    done = rotate(demo, "-i", str(tmp_path), "-e", "mcp_rotate=postgres-dev")
+    assert done.returncode != 0, done.stdout[-3000:]
+    assert "postgres-dev: demo2 has no copy of what is staged, so no database was told: cannot be reached. Next: see to that host" in done.stdout, done.stdout[
+        -3000:
+    ]
+    after = demo.credentials["postgres-dev"]
+    assert (after["generation"], after["walk"], after["slots"]) == (before["postgres-dev"]["generation"], None, before["postgres-dev"]["slots"])
+    assert rotate(demo, "-e", "mcp_rotate=postgres-dev").returncode == 0
+
+
 def test_status_shows_a_row_for_each_service_and_ends_with_an_error_when_something_needs_somebody(demo) -> None:
     done = demo.playbook("status.yml")
     assert done.returncode == 0, done.stdout[-3000:]
