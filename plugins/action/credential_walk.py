@@ -46,7 +46,8 @@ class ActionModule(TeamAction):
         entries = document["credentials"]
         for name, entry in entries.items():
             entries[name] = _walk.taken(entry, now)
-        fresh = [name for name, entry in entries.items() if entry["kind"] == "managed" and entry["active"] is None]
+        declared = {service["name"] for service in _declaration.services(self._declared)}
+        fresh = [name for name, entry in entries.items() if name in declared and entry["kind"] == "managed" and entry["active"] is None]
         on_their_way = [name for name, entry in entries.items() if entry["walk"] and name not in fresh]
         if document["credentials"] == before["credentials"] and not fresh and held["version"] == document["version"]:
             return {**self._state(held, []), "changed": False, "on_their_way": on_their_way}
@@ -54,6 +55,7 @@ class ActionModule(TeamAction):
             return {**self._state(held, []), "changed": True, "on_their_way": on_their_way}
         lease = self._acquired()
         if lease["version"] != held["version"]:
+            self._store(operation="release", fence=lease["fence"])
             raise StopError("the credentials' store was changed while this run read it. Next: run again")
         document = self._begun(document, fresh, now)
         written = self._written(document, lease)
@@ -63,17 +65,24 @@ class ActionModule(TeamAction):
 
     def _begin(self) -> dict:
         """Of a rotation: the lease, what is due, a new password in the store for each of it."""
+        if left_out := self._arguments.get("left_out"):
+            raise StopError(
+                f"{', '.join(left_out)} would keep logins that are ended: a rotation needs all hosts of the team. "
+                "Next: run without --limit; correct what kept a host out of the run"
+            )
         forced, now = self._forced(), datetime.datetime.now(datetime.UTC)
         settings = _rotation.of(self._declared)
         held = self._store(operation="read") if self._task.check_mode else self._acquired()
         try:
             document = self._adopted(held)
-            names = _walk.due(document, settings.every, now, forced)
+            declared = {service["name"] for service in _declaration.services(self._declared)}
+            entries = {name: entry for name, entry in document["credentials"].items() if name in declared}
+            names = _walk.due({**document, "credentials": entries}, settings.every, now, forced)
             skipped = self._arguments.get("done") or []
             names = [name for name in names if name not in skipped]
             batch, left = names[: settings.batch], names[settings.batch :]
             # The first batch looks at every credential that is ours: what was changed behind our back is put right.
-            ours = [name for name, entry in document["credentials"].items() if entry["kind"] == "managed" and not skipped]
+            ours = [name for name, entry in entries.items() if entry["kind"] == "managed" and not skipped]
             told = {"left": left, "looked_at": sorted({*batch, *ours})}
             if self._task.check_mode:
                 return {**self._state(held, batch), **told, "changed": bool(batch)}
@@ -135,7 +144,7 @@ class ActionModule(TeamAction):
     def _begun(self, document: dict, names: list[str], now: str) -> dict:
         document, services = copy.deepcopy(document), {service["name"]: service for service in _declaration.services(self._declared)}
         for name in names:
-            logins = _accounts.account(self._declared, services[name])["logins"] if name in services else {}
+            logins = _accounts.account(self._declared, services[name])["logins"]
             entry = document["credentials"][name]
             document["credentials"][name] = _walk.begun(entry, logins, lambda: _password.draw(PASSWORD_BYTES), _credentials_file.mark(), now)
         return document

@@ -45,6 +45,10 @@ options:
   rotate:
     description: V(all), or names of credentials, to be rotated whatever their age. Empty means what is due.
     type: raw
+  left_out:
+    description: Hosts of the team that are not in this run; a rotation is refused then.
+    type: list
+    elements: str
   done:
     description: Credentials that an earlier batch of this run had.
     type: list
