@@ -20,12 +20,11 @@ SHORTEST = datetime.timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Rotation:
-    """``every``: age at which a credential is due. ``batch``: credentials that are walked together. ``lease``: seconds. ``source``: a host, or ""."""
+    """``every``: age at which a credential is due. ``batch``: credentials that are walked together. ``lease``: seconds."""
 
     every: datetime.timedelta
     batch: int
     lease: float
-    source: str
 
     def valid_until(self, slot: dict) -> str:
         """When a login ends by itself: its period and one more, so that a scheduler that stands still locks nobody out at once."""
@@ -43,7 +42,7 @@ def duration(text: object) -> datetime.timedelta:
 def of(declaration: dict) -> Rotation:
     """The rotation of a valid declaration."""
     given = {**DEFAULTS, **(declaration.get("mcp_rotation") or {})}
-    return Rotation(duration(given["every"]), int(given["batch"]), duration(given["lease"]).total_seconds(), given["from"] or "")
+    return Rotation(duration(given["every"]), int(given["batch"]), duration(given["lease"]).total_seconds())
 
 
 def mistakes(given: object) -> list[tuple[str, str, str]]:

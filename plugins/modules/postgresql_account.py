@@ -18,11 +18,9 @@ description:
 author: the mcp.tenancy authors (@mcp-tenancy)
 requirements:
   - psycopg >= 3
+extends_documentation_fragment:
+  - mcp.tenancy.account
 options:
-  login_host:
-    description: The server.
-    type: str
-    required: true
   login_port:
     description: Its port.
     type: int
@@ -31,27 +29,10 @@ options:
     description: A login with C(CREATEROLE) that may grant on the schemas.
     type: str
     required: true
-  login_password:
-    description: The password of O(login_user).
-    type: str
-    required: true
-  ca:
-    description: PEM file of the CA that signed the server's certificate, where the module runs.
-    type: path
-    required: true
-  database:
-    description: The database that the account is for.
-    type: str
-    required: true
   owner:
     description: Name of the owner role; the logins have C(_a) and C(_b) behind it.
     type: str
     required: true
-  access:
-    description: What the logins may do there.
-    type: str
-    choices: [read_only, read_write]
-    default: read_only
   sslmode:
     description: How the server's certificate is checked.
     type: str
@@ -69,27 +50,6 @@ options:
     description: Milliseconds that a statement may take.
     type: int
     default: 60000
-  slots:
-    description:
-      - Slot C(a) and slot C(b), each to a dictionary of C(password) and C(valid_until) (UTC, C(2026-12-31T00:00:00Z), or none), or to none for a login
-        that may not be used. A slot that is not named is left alone.
-    type: dict
-    required: true
-  prove:
-    description: Slots whose login is tried afterwards. It must be able to read, and not to write where O(access=read_only).
-    type: list
-    elements: str
-    default: []
-attributes:
-  check_mode:
-    support: full
-    description: Says what would be changed; logins are not tried.
-  diff_mode:
-    support: none
-    description: RV(changes) says in words what was changed.
-  idempotent:
-    support: full
-    description: Accounts that are in order are not touched.
 """
 
 EXAMPLES = r"""
@@ -117,66 +77,23 @@ changes:
   elements: str
 """
 
-from pathlib import Path
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-from ansible_collections.mcp.tenancy.plugins.module_utils import _account_batch
-
-
-def credential(given: dict) -> dict:
-    """The options in the form of the batch."""
-    account = {
-        "service": given["owner"],
-        "engine": "postgres",
-        "host": given["login_host"],
-        "port": given["login_port"],
-        "database": given["database"],
-        "parameters": {"sslmode": given["sslmode"]},
-        "owner": given["owner"],
-        "logins": {slot: f"{given['owner']}_{slot}" for slot in ("a", "b")},
-        "access": given["access"],
-        "schemas": given["schemas"],
-        "connection_limit": given["connection_limit"],
-        "statement_timeout": given["statement_timeout"],
-    }
-    admin = {"user": given["login_user"], "password": given["login_password"]}
-    wanted = {slot: login and {"valid_until": None, **login} for slot, login in given["slots"].items()}
-    return {"account": account, "admin": admin, "ca": Path(given["ca"]).read_text(), "wanted": wanted, "prove": given["prove"]}
+from ansible_collections.mcp.tenancy.plugins.module_utils import _account_module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "login_host": {"type": "str", "required": True},
-            "login_port": {"type": "int", "default": 5432},
-            "login_user": {"type": "str", "required": True},
-            "login_password": {"type": "str", "required": True, "no_log": True},
-            "ca": {"type": "path", "required": True},
-            "database": {"type": "str", "required": True},
-            "owner": {"type": "str", "required": True},
-            "access": {"type": "str", "choices": ["read_only", "read_write"], "default": "read_only"},
-            "sslmode": {"type": "str", "default": "verify-full"},
-            "schemas": {"type": "list", "elements": "str", "default": ["public"]},
-            "connection_limit": {"type": "int", "default": 20},
-            "statement_timeout": {"type": "int", "default": 60000},
-            "slots": {"type": "dict", "required": True, "no_log": True},
-            "prove": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    unknown = sorted(set(module.params["slots"]) - {"a", "b"})
-    if unknown:
-        module.fail_json(msg=f"slots has {', '.join(unknown)}. Next: use a and b.")
-    wanted = credential(module.params)
-    if missing := _account_batch.missing_library([wanted]):
-        module.fail_json(msg=missing_required_lib(missing[0]), exception=missing[1])
-    (found,) = _account_batch.work([wanted], check=module.check_mode).values()
-    for warning in found["warnings"]:
-        module.warn(warning)
-    if found["error"]:
-        module.fail_json(msg=found["error"], changes=found["changed"])
-    module.exit_json(changed=bool(found["changed"]), changes=found["changed"])
+    own = {
+        "login_port": {"type": "int", "default": 5432},
+        "sslmode": {"type": "str", "default": "verify-full"},
+        "schemas": {"type": "list", "elements": "str", "default": ["public"]},
+        "connection_limit": {"type": "int", "default": 20},
+        "statement_timeout": {"type": "int", "default": 60000},
+    }
+    module = AnsibleModule(argument_spec={**_account_module.SPEC, **own}, supports_check_mode=True)
+    given = module.params
+    more = {name: given[name] for name in ("schemas", "connection_limit", "statement_timeout")}
+    _account_module.work(module, _account_module.credential(given, "postgres", {"sslmode": given["sslmode"]}, **more))
 
 
 if __name__ == "__main__":

@@ -46,8 +46,11 @@ class Demo:
     def deploy(self, *arguments: str, inventory: str = "inventories/demo", **environment: str) -> subprocess.CompletedProcess:
         return self.playbook("deploy.yml", *arguments, inventory=inventory, **environment)
 
-    def playbook(self, name: str, *arguments: str, inventory: str = "inventories/demo", **environment: str) -> subprocess.CompletedProcess:
-        return self.run(str(REPOSITORY / ".venv/bin/ansible-playbook"), name, "-i", inventory, *arguments, **environment)
+    def playbook(
+        self, name: str, *arguments: str, inventory: str = "inventories/demo", checkout: Path = REPOSITORY, **environment: str
+    ) -> subprocess.CompletedProcess:
+        command = [str(REPOSITORY / ".venv/bin/ansible-playbook"), str(checkout / name), "-i", str(checkout / inventory), *arguments]
+        return self.run(*command, **environment, **({} if checkout == REPOSITORY else {"ANSIBLE_CONFIG": str(checkout / "ansible.cfg")}))
 
     def disturbed(self, line: str, disturb: Callable[[subprocess.Popen], None], name: str, *arguments: str) -> tuple[int, str]:
         """Run a playbook, and ``disturb`` when it prints ``line``. Its exit and what it said. Fails when that line never comes."""

@@ -6,7 +6,9 @@ Another PostgreSQL is tried with MCP_TEST_POSTGRES (conninfo of a superuser, wit
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from psycopg import sql
 from ansible_collections.mcp.tenancy.plugins.module_utils import _account_batch, _accounts, _mongodb, _postgresql
 from demo import logins, postgres
 from demo import state as demo_state
+from tests.integration.conftest import REPOSITORY
 
 UNTIL = "2031-01-01T00:00:00Z"
 ODD = "@ : / % ? # ' \" \\ $ é 漢 " + "x" * 170 + " end"
@@ -346,3 +349,35 @@ def test_mongodb_why_it_did_not_go_well_is_told_with_the_next_step(mongodb, demo
 def test_the_test_server_refuses_what_mongod_refuses(mongodb, command, says) -> None:
     with logins.mongodb_client(mongodb.home, mongodb.state, "acc_admin", ODD) as client, pytest.raises(pymongo.errors.OperationFailure, match=says):
         client.admin.command(command)
+
+
+def test_the_modules_are_idempotent_check_first_and_tell_no_password(database, mongodb, demo, tmp_path) -> None:
+    """As tasks of a playbook, with -vvv."""
+    slots = {"a": {"password": "hunter2-canary", "valid_until": UNTIL}, "b": None}
+    common = {"login_host": "localhost", "database": "accounts", "owner": "acc", "slots": slots, "prove": ["a"]}
+    engines = {
+        "postgresql_account": {**common, "login_port": database.account["port"], "schemas": ["app"], "ca": database.ca, **_admin(database)},
+        "mongodb_account": {**common, "login_port": mongodb.account["port"], "ca": mongodb.ca, **_admin(mongodb)},
+    }
+    tasks = []
+    for name, options in engines.items():
+        for check, changed in ((True, True), (False, True), (False, False), (True, False)):
+            tasks.append({f"mcp.tenancy.{name}": options, "check_mode": check, "register": "done"})
+            tasks.append({"ansible.builtin.assert": {"that": f"done.changed == {changed} and (done.changes | length > 0) == {changed}"}})
+        wrong = {**options, "login_password": "hunter2-canary"}
+        tasks.append({f"mcp.tenancy.{name}": wrong, "register": "done", "ignore_errors": True})
+        tasks.append({"ansible.builtin.assert": {"that": "done.failed and 'was refused. Next: ' in done.msg"}})
+    play = {"hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    tmp_path.chmod(0o755)
+    environment = {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    done = subprocess.run(
+        [REPOSITORY / ".venv/bin/ansible-playbook", tmp_path / "play.yml", "-vvv", "-i", "localhost,"],
+        env={**os.environ, **environment}, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "hunter2-canary" not in done.stdout + done.stderr
+
+
+def _admin(server: Postgres | Mongo) -> dict[str, str]:
+    return {"login_user": server.admin["user"], "login_password": server.admin["password"]}

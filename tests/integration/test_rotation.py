@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 
 from demo import postgres
 from demo import state as demo_state
-from tests.integration.conftest import recap
+from tests.integration.conftest import REPOSITORY, recap
 from tests.integration.load import under_load
 from tests.integration.rotating import assert_at_rest, assert_that_a_stored_login_works, connect, generations, login, rotate
 
@@ -123,6 +124,36 @@ def test_r3_a_rotation_that_was_killed_is_finished_by_the_next(demo, task) -> No
     assert_at_rest(demo, "postgres-dev", before + begun)
 
 
+def test_r3_another_control_node_goes_on_where_one_was_lost(demo, tmp_path) -> None:
+    """From another checkout, with nothing but the operator's .env and the team's key, once the lease of the lost node has run out."""
+    before = generations(demo)["postgres-dev"]
+    demo.killed_at("TASK [mcp.tenancy.rotation : Write down which logins are in use", "rotate.yml", "-e", "mcp_rotate=postgres-dev")
+    path = demo.home / "team/etc/credentials.json"
+    store = json.loads(path.read_text())
+    store["lease"] = {"holder": "somebody@elsewhere 1 2 3", "fence": store["fence"], "expires": 0}
+    path.write_text(json.dumps(store))
+    other = tmp_path / "checkout"
+    shutil.copytree(REPOSITORY, other, ignore=shutil.ignore_patterns(".git", ".cache", ".venv", ".demo", ".collections"), symlinks=True)
+    (other / ".collections/ansible_collections/mcp").mkdir(parents=True)
+    (other / ".collections/ansible_collections/mcp/tenancy").symlink_to(other)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    done = demo.playbook("rotate.yml", checkout=other)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert_at_rest(demo, "postgres-dev", before + 1)
+
+
+def test_a_deploy_in_the_middle_of_a_rotation_undoes_nothing(demo) -> None:
+    before, deploys = generations(demo)["postgres-dev"], []
+    for step in ("Write down which logins work", "Write down which logins are in use"):
+        line = f"TASK [mcp.tenancy.rotation : {step}"
+        status, said = demo.disturbed(line, lambda _run: deploys.append(demo.deploy(*BRIDGE)), "rotate.yml", "-e", "mcp_rotate=postgres-dev")
+        assert status == 0, said[-4000:]
+    assert all(done.returncode == 0 or "Next: " in done.stdout for done in deploys), deploys
+    assert_at_rest(demo, "postgres-dev", before + 2)
+    assert demo.deploy(*BRIDGE).returncode == 0
+
+
 def test_an_admin_that_is_refused_stops_before_harm(demo) -> None:
     before = demo.credentials["postgres-dev"]
     name = "POSTGRES_DEV_ADMIN_CONNECTION_STRING"
@@ -185,6 +216,7 @@ def test_a_host_that_cannot_be_reached_stops_before_a_database_hears_of_it(demo,
     assert (after["generation"], after["walk"], after["slots"]) == (before["postgres-dev"]["generation"], None, before["postgres-dev"]["slots"])
     done = rotate(demo, "-i", str(tmp_path), "--limit", "demo", "-e", "mcp_rotate=postgres-dev")
     assert done.returncode != 0 and "demo2 would keep logins that are ended: a rotation needs all hosts of the team. Next: " in done.stdout, done.stdout[-3000:]
+    assert rotate(demo, "-e", "mcp_rotate=postgres-dev").returncode == 0
 
 
 def test_status_shows_a_row_for_each_service_and_ends_with_an_error_when_something_needs_somebody(demo) -> None:
