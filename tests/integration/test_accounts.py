@@ -367,7 +367,13 @@ def test_the_modules_are_idempotent_check_first_and_tell_no_password(database, m
         wrong = {**options, "login_password": "hunter2-canary"}
         tasks.append({f"mcp.tenancy.{name}": wrong, "register": "done", "ignore_errors": True})
         tasks.append({"ansible.builtin.assert": {"that": "done.failed and 'was refused. Next: ' in done.msg"}})
-    play = {"hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, "tasks": tasks}
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "tasks": tasks,
+    }
     (tmp_path / "play.yml").write_text(json.dumps([play]))
     tmp_path.chmod(0o755)
     environment = {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
