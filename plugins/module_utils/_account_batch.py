@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _mongodb, _postgresql
@@ -32,13 +34,35 @@ def work(credentials: list[dict], *, check: bool = False) -> dict[str, dict]:
 
     Service → ``{"changed": words, "proven": slots, "warnings": words, "error": ""}``. Without an admin nothing is changed, logins are tried.
     """
+    databases: dict[tuple, threading.Lock] = {_place(credential): threading.Lock() for credential in credentials}
+
+    def one(credential: dict) -> dict:
+        with databases[_place(credential)]:  # PostgreSQL refuses two that change the grants on one table at the same time
+            return _one(credential, check)
+
     with ThreadPoolExecutor(THREADS) as threads:
-        done = threads.map(lambda credential: _one(credential, check), credentials)
+        done = threads.map(one, credentials)
         return {credential["account"]["service"]: found for credential, found in zip(credentials, done, strict=True)}
 
 
+def _place(credential: dict) -> tuple:
+    return tuple(credential["account"][name] for name in ("host", "port", "database"))
+
+
+def _mistake(credential: dict) -> str:
+    """What is wrong with a credential before any database is asked."""
+    for slot, login in credential["wanted"].items():
+        password = login and login.get("password")
+        if login is not None and (not isinstance(password, str) or not password or "\0" in password):
+            return f"slot {slot} has no password that can be used. Next: give one, or none for a login that may not be used"
+    without = [slot for slot in credential["prove"] if not credential["wanted"].get(slot)]
+    return f"slot {without[0]} cannot be tried: no login is given for it. Next: leave it out of prove" if without else ""
+
+
 def _one(credential: dict, check: bool) -> dict:
-    found = {"changed": [], "proven": [], "warnings": [], "error": ""}
+    found = {"changed": [], "proven": [], "warnings": [], "error": _mistake(credential)}
+    if found["error"]:
+        return found
     with tempfile.NamedTemporaryFile("w", prefix="mcp-ca-", suffix=".pem") as ca:  # drivers take a path only; a CA is no secret
         ca.write(credential["ca"])
         ca.flush()
@@ -53,4 +77,7 @@ def _one(credential: dict, check: bool) -> dict:
                     found["proven"].append(slot)
         except AccountError as error:
             found["error"] = str(error)
+        except Exception as error:  # whatever it is, the others go on; its text may quote a password
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            found["error"] = f"{type(error).__name__} at {os.path.basename(place.filename)}:{place.lineno}. Next: report this as a mistake of the collection"
     return found

@@ -91,6 +91,12 @@ class MongodbAccounts:
 
     def _connect(self, user: str, password: str) -> Any:
         account = self._account
+        try:
+            return self._client_of(account, user, password)
+        except (pymongo.errors.ConfigurationError, OSError):  # SSLError is an OSError: the CA is read here, the server is not asked yet
+            raise AccountError(f"{account['service']}: has no CA file that can be used. Next: correct ca") from None
+
+    def _client_of(self, account: dict, user: str, password: str) -> Any:
         return pymongo.MongoClient(
             account["host"], account["port"], username=user, password=password, authSource=account["parameters"].get("authSource", "admin"),
             authMechanism="SCRAM-SHA-256", tls=True, tlsCAFile=self._ca, appname="mcp.tenancy", directConnection=True,

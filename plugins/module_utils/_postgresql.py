@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _scram
@@ -26,12 +26,30 @@ try:
 except ImportError:
     HAS_LIBRARY, IMPORT_ERROR = False, traceback.format_exc()
 
-CONNECT_SECONDS, TERMINATE_MILLISECONDS = 10, 5000
+CONNECT_SECONDS, TERMINATE_MILLISECONDS, TRIES = 10, 5000, 3
 #: Functions that let every login write large objects, whatever its grants.
 LARGE_OBJECTS = ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
 TABLES = {"read_only": ("SELECT",), "read_write": ("SELECT", "INSERT", "UPDATE", "DELETE")}
+#: Kinds of pg_class that a grant on tables or sequences is for.
+KINDS = {"table": ["r", "p", "v", "m", "f"], "sequence": ["S"]}
+#: From this server on a membership says by itself whether grants are inherited.
+MEMBERSHIP_OPTIONS = 160000
 SEQUENCES = {"read_only": ("SELECT",), "read_write": ("SELECT", "USAGE")}
-#: Attributes that a login of ours never has, by their column.
+#: What a read-only login must not be able to do, by its grants and whatever its settings are. In every schema that it can use, ours or not.
+_USABLE = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND has_schema_privilege(n.oid, 'USAGE')"
+_RELATIONS = f"SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USABLE}"  # noqa: S608
+# CASE, since PostgreSQL orders conditions as it likes and has_sequence_privilege fails at what is no sequence
+_WRITABLE = """CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'USAGE, UPDATE') WHEN c.relkind IN ('r', 'p', 'v', 'f')
+    THEN has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE, TRUNCATE') ELSE false END"""
+WRITES = {
+    "write to": f"{_RELATIONS} AND {_WRITABLE} ORDER BY 1 LIMIT 1",
+    "create tables in the schema": f"SELECT n.nspname FROM pg_namespace n WHERE {_USABLE} AND has_schema_privilege(n.oid, 'CREATE') LIMIT 1",  # noqa: S608
+    "create schemas in": "SELECT current_database() WHERE has_database_privilege(current_database(), 'CREATE')",
+    # what PUBLIC has is not always the admin's to take away; ensure() warns of that
+    "make temporary tables in": "SELECT current_database() WHERE has_database_privilege(current_database(), 'TEMPORARY') "
+    "AND NOT has_database_privilege('public', current_database(), 'TEMPORARY')",
+}
+#: Attributes that a role of ours never has, by their column.
 NEVER = {
     "rolsuper": "NOSUPERUSER",
     "rolcreatedb": "NOCREATEDB",
@@ -61,41 +79,51 @@ class PostgresqlAccounts:
 
     def ensure(self, wanted: dict[str, dict | None], *, check: bool = False) -> list[str]:
         """Make it so: ``wanted`` slot → ``{"password", "valid_until"}`` or None for a login that may not be used. What was changed, in words."""
-        self._changes, self.warnings = [], []
-        ended = []
         with _told("change accounts"):
-            with self._connection.transaction(force_rollback=check):
-                self._owner()
-                self._grants()
-                self._defaults()
-                self._public_holes()
-                for slot, login in wanted.items():
-                    if login is None:
-                        ended += self._end(self._account["logins"][slot])
-                    else:
-                        self._login(self._account["logins"][slot], login)
+            for left in reversed(range(TRIES)):
+                try:
+                    ended = self._make(wanted, check)
+                    break
+                except psycopg.errors.InternalError_:  # somebody changed or dropped one of the objects meanwhile; nothing of ours was kept
+                    if not left:
+                        raise
             for name in ended:
                 self._end_sessions(name, check)
         return self._changes
 
+    def _make(self, wanted: dict[str, dict | None], check: bool) -> list[str]:
+        """Everything that is one transaction; the logins whose sessions have to go."""
+        self._changes, self.warnings, ended = [], [], []
+        with self._connection.transaction(force_rollback=check):
+            self._owner()
+            self._grants()
+            self._defaults()
+            self._public_holes()
+            for slot, login in wanted.items():
+                if login is None:
+                    ended += self._end(self._account["logins"][slot])
+                else:
+                    self._login(self._account["logins"][slot], login)
+        return ended
+
     def prove(self, slot: str, password: str) -> None:
         """Log in for real, read, and see that writing is refused where it should be. Raises AccountError."""
-        name, schemas = self._account["logins"][slot], self._account.get("schemas") or ["public"]
+        name, owner, schemas = self._account["logins"][slot], self._account["owner"], self._account.get("schemas") or ["public"]
         with _told(f"use {name}"), self._connect(name, password, f"the login {name}") as connection:
             blind = connection.execute("SELECT s FROM unnest(%s::text[]) s WHERE NOT has_schema_privilege(s, 'USAGE')", [schemas]).fetchall()
             if blind:
                 raise AccountError(f"{name} cannot use the schema {blind[0][0]}. Next: see that the admin may grant it, then run again")
+            held = connection.execute(f"SELECT rolname, {', '.join(NEVER)} FROM pg_roles WHERE rolname IN (session_user, %s)", [owner])  # noqa: S608
+            for role, *never in held.fetchall():  # a login may become its owner role
+                for word in (word for word, has in zip(NEVER.values(), never, strict=True) if has):
+                    raise AccountError(f"{role} is {word.removeprefix('NO')}. Next: ALTER ROLE {role} {word}, as a superuser")
             if self._account["access"] != "read_only":
                 return
-            connection.execute("SET default_transaction_read_only = off")  # the grants are what is tried
-            may = "has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
-            writable = connection.execute(f"SELECT c.oid::regclass FROM pg_class c {_IN_SCHEMAS} AND relkind IN ('r', 'p') AND {may} LIMIT 1", [schemas])  # noqa: S608
-            if found := writable.fetchone():
-                raise AccountError(f"{name} can write to {found[0]} although its access is read_only. Next: see who granted that to it or to PUBLIC")
-            creating = "SELECT s FROM unnest(%s::text[]) s WHERE has_schema_privilege(s, 'CREATE')"
-            if found := connection.execute(creating, [schemas]).fetchone():
-                step = f"REVOKE CREATE ON SCHEMA {found[0]} FROM PUBLIC"
-                raise AccountError(f"{name} can create tables in the schema {found[0]} although its access is read_only. Next: {step}")
+            for kind, question in WRITES.items():
+                if found := connection.execute(question).fetchone():
+                    raise AccountError(
+                        f"{name} can {kind} {found[0]} although its access is read_only. Next: see who granted that to it, to {owner} or to PUBLIC"
+                    )
 
     # Connections
 
@@ -106,6 +134,7 @@ class PostgresqlAccounts:
                 host=account["host"], port=account["port"], dbname=account["database"], user=user, password=password,
                 sslmode=account["parameters"]["sslmode"], sslrootcert=self._ca, connect_timeout=CONNECT_SECONDS,
                 application_name="mcp.tenancy", autocommit=True, passfile="/dev/null",
+                hostaddr="", options="", target_session_attrs="any",  # else the environment's
             )  # fmt: skip
         except psycopg.OperationalError as error:
             raise AccountError(_why_not_connected(error, account, what)) from None
@@ -140,6 +169,13 @@ class PostgresqlAccounts:
             self._execute("CREATE ROLE {owner} NOLOGIN", f"{owner}: role made", owner=owner)
         elif found[0][0]:
             self._execute("ALTER ROLE {owner} NOLOGIN", f"{owner}: login taken away", owner=owner)
+        self._attributes(owner)
+
+    def _attributes(self, name: str) -> None:
+        found = self._ask(f"SELECT {', '.join(NEVER)} FROM pg_roles WHERE rolname = %s", name)[0]  # noqa: S608
+        for word in (word for word, has in zip(NEVER.values(), found, strict=True) if has):
+            with self._perhaps(f"{name} is {word.removeprefix('NO')}, and the admin may not take that away"):
+                self._execute(f"ALTER ROLE {{name}} {word}", f"{name}: {word} put back", name=name)
 
     def _grants(self) -> None:
         account, owner = self._account, self._account["owner"]
@@ -152,27 +188,23 @@ class PostgresqlAccounts:
                 self._execute("GRANT USAGE ON SCHEMA {schema} TO {owner}", f"{owner}: may use schema {schema}", schema=schema, owner=owner)
             for kind, privileges in (("table", TABLES[account["access"]]), ("sequence", SEQUENCES[account["access"]])):
                 self._grant_all(schema, kind, privileges)
-                if account["access"] == "read_only" and kind == "table":
-                    self._take_writing_away(schema)
+                self._take_away(schema, kind, privileges)
 
     def _missing(self, schema: str, kind: str, privileges: tuple[str, ...]) -> list[str]:
         """Objects on which the owner lacks one of the privileges."""
-        kinds = ["S"] if kind == "sequence" else ["r", "p", "v", "m", "f"]
         lacks = " OR ".join(f"NOT has_{kind}_privilege(%s, c.oid, '{privilege}')" for privilege in privileges)
-        statement = f'SELECT c.oid::regclass::text FROM pg_class c {_IN_SCHEMAS} AND c.relkind = ANY(%s::"char"[]) AND ({lacks}) ORDER BY 1'  # noqa: S608
-        return [name for (name,) in self._ask(statement, [schema], kinds, *[self._account["owner"]] * len(privileges))]
+        lacks = f'CASE WHEN c.relkind = ANY(%s::"char"[]) THEN {lacks} ELSE false END'  # has_sequence_privilege fails at what is no sequence
+        statement = f"SELECT {_NAME} FROM pg_class c {_IN_SCHEMAS} AND {lacks} ORDER BY 1"  # noqa: S608
+        return [name for (name,) in self._ask(statement, [schema], KINDS[kind], *[self._account["owner"]] * len(privileges))]
 
     def _grant_all(self, schema: str, kind: str, privileges: tuple[str, ...]) -> None:
         owner, missing = self._account["owner"], self._missing(schema, kind, privileges)
         if not missing:
             return
-        words, failed = sql.SQL(", ").join(map(sql.SQL, privileges)), []
-        for name in missing:  # one by one: an admin may not be able to grant on some
-            try:
-                with self._connection.transaction():
-                    self._execute(f"GRANT {{words}} ON {kind.upper()} {{name}} TO {{owner}}", words=words, name=sql.SQL(name), owner=owner)
-            except psycopg.errors.InsufficientPrivilege:
-                failed.append(name)
+        for name in missing:  # one by one: an admin may not be able to grant on some, and some may be gone by now
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable), self._connection.transaction():
+                statement = f"GRANT {{words}} ON {kind.upper()} {{name}} TO {{owner}}"
+                self._execute(statement, words=_words(privileges), name=sql.SQL(name), owner=owner)
         left = set(self._missing(schema, kind, privileges))
         if given := [name for name in missing if name not in left]:
             self._changes.append(f"{owner}: {', '.join(privileges)} on {_some(given)}")
@@ -181,20 +213,23 @@ class PostgresqlAccounts:
                 f"{owner} cannot use {_some(sorted(left))}: the admin may not grant it. Next: grant it as their owner, or make the admin a member of that role"
             )
 
-    def _take_writing_away(self, schema: str) -> None:
-        """What somebody granted directly to the owner although its access is read-only (or what it had before)."""
-        owner = self._account["owner"]
-        given = self._ask(
-            f"SELECT DISTINCT c.oid::regclass::text FROM pg_class c {_IN_SCHEMAS} AND c.relacl IS NOT NULL AND EXISTS ("  # noqa: S608
-            "SELECT FROM aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee WHERE r.rolname = %s "
-            "AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'))",
-            [schema],
-            owner,
-        )
-        for (name,) in given:
-            with self._perhaps(f"{owner} can write to {name}, and the admin may not take that away"):
-                statement = "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {name} FROM {owner}"
-                self._execute(statement, f"{owner}: writing to {name} taken away", name=sql.SQL(name), owner=owner)
+    def _take_away(self, schema: str, kind: str, privileges: tuple[str, ...]) -> None:
+        """What the owner was granted beyond its access (somebody else did, or its access was another one), and whatever a login was granted by itself."""
+        for role, allowed in ((self._account["owner"], privileges), *((name, ()) for name in self._account["logins"].values())):
+            for name, words in self._granted(schema, kind, role, allowed):
+                with self._perhaps(f"{role} can write to {name} or do more with it than its access says, and the admin may not take that away"):
+                    self._execute(f"REVOKE {{words}} ON {kind.upper()} {{name}} FROM {{role}}", words=_words(words), name=sql.SQL(name), role=role)
+                    if name in dict(self._granted(schema, kind, role, allowed)):  # somebody else's grant, and no error says so
+                        raise psycopg.errors.InsufficientPrivilege
+                    self._changes.append(f"{role}: {'reading' if words == ['SELECT'] else 'writing to'} {name} taken away")
+
+    def _granted(self, schema: str, kind: str, role: str, allowed: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+        """Objects with what was granted on them (or on a column) to that very role beyond what is allowed."""
+        return self._ask(
+            f"SELECT {_NAME}, array_agg(DISTINCT g.privilege_type) FROM pg_class c {_IN_SCHEMAS.replace('WHERE', _GRANTS)} AND c.relkind = ANY(%s::\"char\"[]) "  # noqa: S608
+            "AND r.rolname = %s AND g.privilege_type <> ALL(%s) GROUP BY 1 ORDER BY 1",
+            [schema], KINDS[kind], role, list(allowed),
+        )  # fmt: skip
 
     def _defaults(self) -> None:
         """Objects that are made later: default privileges belong to who makes them, so each such role that the admin may act for gets them."""
@@ -202,8 +237,12 @@ class PostgresqlAccounts:
         for schema in account["schemas"]:
             makers = self._ask(
                 f"SELECT DISTINCT r.rolname FROM pg_roles r WHERE pg_has_role(current_user, r.oid, 'USAGE') AND (r.rolname = current_user "  # noqa: S608
-                f"OR r.oid IN (SELECT c.relowner FROM pg_class c {_IN_SCHEMAS})) AND r.rolname NOT LIKE 'pg\\_%%' ORDER BY 1",
+                f"OR r.oid IN (SELECT c.relowner FROM pg_class c {_IN_SCHEMAS}) OR r.oid IN (SELECT defaclrole FROM pg_default_acl d "
+                "JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a JOIN pg_roles o ON o.oid = a.grantee "
+                "WHERE n.nspname = %s AND o.rolname = %s)) AND r.rolname NOT LIKE 'pg\\_%%' ORDER BY 1",
                 [schema],
+                schema,
+                owner,
             )
             for (maker,) in makers:
                 for objects, kind, privileges in (("TABLES", "r", TABLES[account["access"]]), ("SEQUENCES", "S", SEQUENCES[account["access"]])):
@@ -212,14 +251,17 @@ class PostgresqlAccounts:
                         "WHERE n.nspname = %s AND d.defaclrole = %s::regrole AND d.defaclobjtype = %s AND a.grantee = %s::regrole",
                         schema, _quoted(maker), kind, _quoted(owner),
                     )  # fmt: skip
-                    if {name for (name,) in held} >= set(privileges):
+                    names, what = {name for (name,) in held}, f"{objects.lower()} that {maker} makes in {schema}"
+                    roles = {"maker": maker, "schema": schema, "owner": owner}
+                    statement = "ALTER DEFAULT PRIVILEGES FOR ROLE {maker} IN SCHEMA {schema} "
+                    if more := sorted(names - set(privileges)):
+                        with self._perhaps(f"{owner} will be able to write to {what}, and the admin may not take that away"):
+                            revoke = f"{statement} REVOKE {{words}} ON {objects} FROM {{owner}}"
+                            self._execute(revoke, f"{owner}: will not write to {what}", words=_words(more), **roles)
+                    if names >= set(privileges):
                         continue
                     with self._perhaps(f"what {maker} makes in {schema} later will not be visible for {owner} before the next run"):
-                        self._execute(
-                            f"ALTER DEFAULT PRIVILEGES FOR ROLE {{maker}} IN SCHEMA {{schema}} GRANT {{words}} ON {objects} TO {{owner}}",
-                            f"{owner}: will see {objects.lower()} that {maker} makes in {schema}",
-                            maker=maker, schema=schema, owner=owner, words=sql.SQL(", ").join(map(sql.SQL, privileges)),
-                        )  # fmt: skip
+                        self._execute(f"{statement} GRANT {{words}} ON {objects} TO {{owner}}", f"{owner}: will see {what}", words=_words(privileges), **roles)
 
     def _public_holes(self) -> None:
         """What every login may do because PUBLIC may: temporary tables and large objects, in a read-only database too."""
@@ -246,16 +288,14 @@ class PostgresqlAccounts:
     # Logins
 
     def _login(self, name: str, wanted: dict) -> None:
-        columns = ", ".join(NEVER)
-        row = "rolcanlogin, rolinherit, rolconnlimit, rolvaliduntil IS NOT DISTINCT FROM %s::timestamptz"
-        found = self._ask(f"SELECT {row}, {columns} FROM pg_roles WHERE rolname = %s", wanted["valid_until"], name)  # noqa: S608
+        row = "rolcanlogin, rolinherit, rolconnlimit, coalesce(rolvaliduntil, 'infinity') = %s::timestamptz"  # none and infinity are the same
+        statement, until = f"SELECT {row} FROM pg_roles WHERE rolname = %s", wanted["valid_until"] or "infinity"  # noqa: S608
+        found = self._ask(statement, until, name)
         if not found:
             self._execute("CREATE ROLE {name} NOLOGIN", f"{name}: role made", name=name)
-            found = self._ask(f"SELECT {row}, {columns} FROM pg_roles WHERE rolname = %s", wanted["valid_until"], name)  # noqa: S608
-        can_login, inherits, limit, until, *never = found[0]
-        for attribute in (word for word, has in zip(NEVER.values(), never, strict=True) if has):
-            with self._perhaps(f"{name} is {attribute.removeprefix('NO')}, and the admin may not take that away"):
-                self._execute(f"ALTER ROLE {{name}} {attribute}", f"{name}: {attribute} put back", name=name)
+            found = self._ask(statement, until, name)
+        can_login, inherits, limit, ends = found[0]
+        self._attributes(name)
         words, told = [], []
         for wrong, word, what in (
             (not can_login, "LOGIN", "may log in"),
@@ -266,8 +306,8 @@ class PostgresqlAccounts:
                 words.append(word)
                 told.append(what)
         parts = [sql.SQL(word) for word in words]
-        if not until:
-            parts.append(sql.SQL("VALID UNTIL {}").format(sql.Literal(wanted["valid_until"] or "infinity")))
+        if not ends:
+            parts.append(sql.SQL("VALID UNTIL {}").format(sql.Literal(until)))
             told.append(f"valid until {wanted['valid_until'] or 'ever'}")
         if not can_login or not self._password_is(name, wanted["password"]):
             verifier = self._connection.pgconn.encrypt_password(wanted["password"].encode(), name.encode(), b"scram-sha-256").decode()
@@ -294,32 +334,56 @@ class PostgresqlAccounts:
         return True
 
     def _settings(self, name: str) -> None:
+        """Ours and no others. What only a superuser may set, only a superuser may take away; RESET ALL then leaves it and says nothing."""
         settings = {"statement_timeout": str(self._account["statement_timeout"]), "idle_in_transaction_session_timeout": "60000"}
         if self._account["access"] == "read_only":
             settings["default_transaction_read_only"] = "on"
-        held = self._ask("SELECT setdatabase, setconfig FROM pg_db_role_setting WHERE setrole = %s::regrole", _quoted(name))
-        everywhere = next((config for database, config in held if database == 0), [])
-        if set(everywhere) != {f"{key}={value}" for key, value in settings.items()}:
+        wanted, before = {f"{key}={value}" for key, value in settings.items()}, self._held_settings(name)
+        if before == {"": wanted}:
+            return
+        if before.get("") != wanted:
             self._execute("ALTER ROLE {name} RESET ALL", name=name)
             for key, value in settings.items():
                 self._execute("ALTER ROLE {name} SET {key} = {value}", name=name, key=key, value=sql.Literal(value))
+        for database in filter(None, before):
+            self._execute("ALTER ROLE {name} IN DATABASE {database} RESET ALL", name=name, database=database)
+        after = self._held_settings(name)
+        if after.get("") != before.get(""):
             self._changes.append(f"{name}: settings put right")
-        for (database,) in self._ask(
-            "SELECT d.datname FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = %s::regrole", _quoted(name)
-        ):
-            self._execute("ALTER ROLE {name} IN DATABASE {database} RESET ALL", f"{name}: settings in {database} taken away", name=name, database=database)
+        self._changes += [f"{name}: settings in {database} taken away" for database in filter(None, before) if after.get(database) != before[database]]
+        if left := sorted({setting.partition("=")[0] for held in after.values() for setting in held - wanted}):
+            self.warnings.append(f"{name} has settings that only a superuser may take away: {', '.join(left)}")
+
+    def _held_settings(self, name: str) -> dict[str, set[str]]:
+        """Database (or "" for all) → ``{"name=value"}``."""
+        statement = (
+            "SELECT coalesce(d.datname, ''), setconfig FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase WHERE setrole = %s::regrole"
+        )
+        return {database: set(config) for database, config in self._ask(statement, _quoted(name))}
 
     def _membership(self, name: str) -> None:
-        owner = self._account["owner"]
-        held = {
-            role
-            for (role,) in self._ask("SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = %s::regrole", _quoted(name))
-        }
+        owner, held = self._account["owner"], self._memberships(name)
         if owner not in held:
             self._execute("GRANT {owner} TO {name}", f"{name}: member of {owner}", owner=owner, name=name)
-        for role in sorted(held - {owner}):
+        elif held[owner] != (True, False):
+            with self._perhaps(f"how {name} is a member of {owner} is not as it should be, and the admin may not change that"):
+                options = "{owner} TO {name} WITH INHERIT TRUE, ADMIN FALSE" if self._connection.info.server_version >= MEMBERSHIP_OPTIONS else ""
+                self._execute(f"GRANT {options}" if options else "REVOKE ADMIN OPTION FOR {owner} FROM {name}", owner=owner, name=name)
+                if self._memberships(name)[owner] != (True, False):  # somebody else's grant, and only a warning of the server says so
+                    raise psycopg.errors.InsufficientPrivilege
+                self._changes.append(f"{name}: membership of {owner} put right")
+        for role in sorted(set(held) - {owner}):
             with self._perhaps(f"{name} is a member of {role}, and the admin may not take that away"):
-                self._execute("REVOKE {role} FROM {name}", f"{name}: no longer a member of {role}", role=role, name=name)
+                self._execute("REVOKE {role} FROM {name}", role=role, name=name)
+                if role in self._memberships(name):
+                    raise psycopg.errors.InsufficientPrivilege
+                self._changes.append(f"{name}: no longer a member of {role}")
+
+    def _memberships(self, name: str) -> dict[str, tuple[bool, bool]]:
+        """Role → whether its grants are inherited, and whether it can be handed on."""
+        inherits = "bool_or(m.inherit_option)" if self._connection.info.server_version >= MEMBERSHIP_OPTIONS else "true"
+        statement = f"SELECT r.rolname, {inherits}, bool_or(m.admin_option) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "  # noqa: S608
+        return {role: (inherited, admin) for role, inherited, admin in self._ask(f"{statement} WHERE m.member = %s::regrole GROUP BY 1", _quoted(name))}
 
     def _end(self, name: str) -> list[str]:
         """A login that may not be used any more; the names of those whose sessions have to go."""
@@ -332,7 +396,8 @@ class PostgresqlAccounts:
 
     def _end_sessions(self, name: str, check: bool) -> None:
         """After the commit, so that no new one can come. An admin who may not signal them is a member for the length of a transaction."""
-        count = self._ask("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", name)[0][0]
+        open_sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+        count = self._ask(open_sessions, name)[0][0]
         if not count:
             return
         if not check:
@@ -343,10 +408,20 @@ class PostgresqlAccounts:
                 with self._connection.transaction(force_rollback=True):
                     self._execute("GRANT {name} TO CURRENT_USER", name=name)
                     self._ask(ending, TERMINATE_MILLISECONDS, name)
+            if left := self._ask(open_sessions, name)[0][0]:  # one that waits for its disk, for example
+                raise AccountError(f"{name}: {left} of {count} open session(s) did not end. Next: run again; if they stay, see pg_stat_activity")
         self._changes.append(f"{name}: {count} open session(s) ended")
 
 
+_NAME = "format('%%I.%%I', n.nspname, c.relname)"  # not regclass, which is a number for what is dropped meanwhile
 _IN_SCHEMAS = "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY(%s)"
+
+_GRANTS = """CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl) UNION ALL
+    SELECT x.* FROM pg_attribute t, aclexplode(t.attacl) x WHERE t.attrelid = c.oid AND t.attacl IS NOT NULL) g JOIN pg_roles r ON r.oid = g.grantee WHERE"""
+
+
+def _words(privileges: Iterable[str]) -> sql.Composable:
+    return sql.SQL(", ").join(map(sql.SQL, privileges))
 
 
 def _quoted(name: str) -> str:

@@ -23,8 +23,9 @@ def matches(verifier: str | None, password: str) -> bool | None:
     if not match or not password.isascii():
         return None  # SASLprep changes some characters outside of ASCII; the server's own answer counts
     try:
-        salt, stored = base64.b64decode(match[2], validate=True), base64.b64decode(match[3], validate=True)
+        salt, stored, server = (base64.b64decode(match[number], validate=True) for number in (2, 3, 4))
     except binascii.Error:
         return None
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, int(match[1]))
-    return hmac.compare_digest(hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest(), stored)
+    made = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest() + hmac.digest(salted, b"Server Key", "sha256")
+    return hmac.compare_digest(made, stored + server)  # clients check the server's key too: without it nobody logs in
