@@ -138,6 +138,7 @@ def paths(declaration: dict) -> dict[str, str]:
         "key": f"{root}/etc/vault.key",
         "manifest": f"{root}/etc/services.json",
         "store": f"{root}/etc/credentials.json",
+        "record": f"{root}/etc/deployed.json",
         "client_config": declaration.get("mcp_client_config") or f"{root}/etc/client.json",
     }
 

@@ -76,7 +76,7 @@ class Host:
     def found(self, names: list[str]) -> Found:
         files = {path.name: path.read_text() for path in sorted(self._folder.glob(f"{self._prefix}*")) if path.is_file()}
         labels = {}
-        for name in names:
+        for name in {*files, *names}:
             label = self._label(name)
             if label.exists():
                 labels[name] = label.read_text()

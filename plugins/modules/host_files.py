@@ -107,7 +107,7 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _packages, _sysusers
 
 FOLDER = {
     "path": {"type": "path", "required": True},
@@ -133,7 +133,7 @@ class HostFiles:
         if os.geteuid() != 0:
             self._module.fail_json(msg="making a user for each service needs root. Next: set ansible_become: true, or mcp_runtime: supervisor.")
         changed = self.file({"path": wanted["path"], "content": wanted["content"], "mode": "0644"}, parents=True)
-        missing = _missing(wanted["content"])
+        missing = _sysusers.missing_users(wanted["content"])
         self.changes += missing
         if (changed or missing) and not self._check:
             self._module.run_command(["systemd-sysusers", wanted["path"]], check_rc=True)
@@ -189,33 +189,6 @@ class HostFiles:
         return True
 
 
-def _missing(content: str) -> list[str]:
-    """Users, groups and memberships that a sysusers file names and that are not there."""
-    found = []
-    for fields in (line.split() for line in content.splitlines()):
-        try:
-            if fields[:1] == ["u"]:
-                pwd.getpwnam(fields[1])
-            elif fields[:1] == ["g"]:
-                grp.getgrnam(fields[1])
-            elif fields[:1] == ["m"] and fields[1] not in grp.getgrnam(fields[2]).gr_mem:
-                found.append(f"{fields[1]} in {fields[2]}")
-        except KeyError:
-            found.append(fields[1])
-    return found
-
-
-def missing_packages(names: list[str], status: str = "/var/lib/dpkg/status") -> list[str]:
-    """Packages that dpkg does not have installed; all of them where there is no dpkg."""
-    try:
-        with open(status, encoding="utf-8", errors="replace") as stream:
-            paragraphs = stream.read().split("\n\n")
-    except OSError:
-        return list(names)
-    there = {paragraph.split("\n", 1)[0].removeprefix("Package: ") for paragraph in paragraphs if "\nStatus: install ok installed" in paragraph}
-    return [name for name in names if name not in there]
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -236,7 +209,7 @@ def main() -> None:
             work.file(file)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}. Next: correct it, then run again.")
-    missing = missing_packages(module.params["packages"]) if module.params["packages"] else []
+    missing = _packages.missing_packages(module.params["packages"]) if module.params["packages"] else []
     checksums = {os.path.basename(file["path"]): hashlib.sha256(file["content"].encode()).hexdigest() for file in module.params["files"]}
     module.exit_json(changed=bool(work.changes), changes=work.changes, missing_packages=missing, checksums=checksums, diff=work.diffs)
 

@@ -88,7 +88,7 @@ def objects(host: str, folder: Path) -> dict:
     """What one_task_per_object.yml compares: copies of the host's own files and units."""
     places = "/etc/systemd/system/mcp-tenancy-bench-* {0}/bin/* {0}/etc/*.* {0}/etc/ca/*".format("/srv/mcp-tenancy/bench")
     listing = call("docker", "exec", host, "sh", "-c", f"ls -d {places}").stdout.split()
-    paths = [path for path in listing if not path.endswith((".wants", "vault.key", "client.json"))]
+    paths = [path for path in listing if not path.endswith((".wants", "vault.key", "client.json", "deployed.json"))]
     (folder / "copies").mkdir(exist_ok=True)
     files = []
     for path in paths:

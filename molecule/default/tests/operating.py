@@ -17,6 +17,7 @@ from pathlib import Path
 from two_teams import Client
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+INVENTORIES = os.environ.get("SCENARIO_INVENTORIES", "inventories/team_a inventories/team_b molecule/default/inventory").split()
 #: Callers with markers of their own, alternating between environments; what is not the caller's own row is told, with when and how long it took.
 LOAD = """
 import asyncio, json, os, sys, time
@@ -31,16 +32,21 @@ async def caller(number):
     async with httpx2.AsyncClient(timeout=90) as client:
         while not os.path.exists(stop):
             count += 1
-            entry, tool = targets[count % len(targets)]
+            entry, tool, *database = targets[(number + count) % len(targets)]
             marker = f"{number}/{count}"
-            params = {"name": tool, "arguments": {"sql": f"SELECT '{marker}' AS marker"}}
+            arguments = {"sql": f"SELECT '{marker}' AS marker"}
+            if database:
+                pipeline = [{"$match": {"_id": 1}}, {"$project": {"marker": {"$literal": marker}}}]
+                arguments = {"connectionId": "preconfigured", "database": database[0], "collection": "owner", "pipeline": pipeline}
+            params = {"name": tool, "arguments": arguments}
             headers = {**entries[entry]["headers"], "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
             began = time.monotonic()
             try:
                 body = {"jsonrpc": "2.0", "id": count, "method": "tools/call", "params": params}
                 answer = await client.post(entries[entry]["url"], headers=headers, json=body)
-                right = json.loads(answer.json()["result"]["content"][0]["text"]) == [{"marker": marker}]
-                text = answer.text
+                result, text = answer.json()["result"], answer.text
+                said = "".join(block["text"] for block in result["content"])
+                right = f'"marker":"{marker}"' in said if database else json.loads(said) == [{"marker": marker}]
             except (httpx2.HTTPError, KeyError, ValueError, IndexError) as error:
                 right, text = False, repr(error) if isinstance(error, httpx2.HTTPError) else f"{answer.status_code} {answer.text}"
             took = time.monotonic() - began
@@ -69,20 +75,20 @@ class Load:
 
 
 @contextlib.contextmanager
-def load(client: Client, team: str, targets: list[tuple[str, str]], callers: int = 4) -> Iterator[Load]:
-    """``targets``: entries of the client configuration, each with the query tool to call."""
-    stop = "/root/stop-the-load"
+def load(client: Client, team: str, targets: list[tuple[str, ...]], callers: int = 4) -> Iterator[Load]:
+    """``targets``: entries of the client configuration, each with the tool to call, and for MongoDB's the database."""
+    stop = f"/root/stop-{team}"
     client.host.check_output("rm -f %s %s.told", stop, stop)
     client.host.check_output(
         "sh -c %s",
-        f"setsid {client.python} -c {_quoted(LOAD)} /root/{team}.json {_quoted(json.dumps(targets))} {callers} {stop} >/root/load.log 2>&1 </dev/null &",
+        f"setsid {client.python} -c {_quoted(LOAD)} /root/{team}.json {_quoted(json.dumps(targets))} {callers} {stop} >/root/load-{team}.log 2>&1 </dev/null &",
     )
     told = Load()
     try:
         yield told
     finally:
         client.host.check_output("touch %s", stop)
-    until(lambda: client.host.file(f"{stop}.told").exists, 120, "the load ends: " + client.host.run("cat /root/load.log").stdout)
+    until(lambda: client.host.file(f"{stop}.told").exists, 120, "the load ends: " + client.host.run(f"cat /root/load-{team}.log").stdout)
     for name, value in json.loads(client.host.file(f"{stop}.told").content_string).items():
         setattr(told, name, value)
 
@@ -99,11 +105,10 @@ def until(condition: object, seconds: float, what: str) -> None:
 
 
 def command(*arguments: str, name: str = "deploy.yml") -> tuple[list[str], dict[str, str]]:
-    inventories = ("inventories/team_a", "inventories/team_b", "molecule/default/inventory")
     environment = {**os.environ, "MOLECULE_PROJECT_DIRECTORY": str(REPOSITORY), "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections")}
     environment |= {"ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
     environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}  # molecule asks for colours
-    return ["ansible-playbook", name, *(part for path in inventories for part in ("-i", path)), *arguments], environment
+    return ["ansible-playbook", name, *(part for path in INVENTORIES for part in ("-i", path)), *arguments], environment
 
 
 def deploy(*arguments: str) -> subprocess.CompletedProcess:

@@ -123,8 +123,8 @@ class Client:
     def __init__(self, host: object, teams: dict[str, Team]) -> None:
         self.host = host
         self.python = host.check_output("ls -d /opt/client-*/bin/python")
-        for team in teams.values():
-            self.place(f"/root/{team.name}.json", json.dumps({"mcpServers": team.clients}))
+        for name, team in teams.items():
+            self.place(f"/root/{name}.json", json.dumps({"mcpServers": team.clients}))
 
     def place(self, path: str, content: str) -> None:
         self.host.check_output("sh -c %s", f"umask 077; echo {base64.b64encode(content.encode()).decode()} | base64 -d >{shlex.quote(path)}")

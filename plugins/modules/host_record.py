@@ -1,0 +1,204 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the mcp.tenancy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_record
+version_added: "0.2.0"
+short_description: Find out in one call whether a host is as the last whole deploy left it
+description:
+  - V(write) keeps, at the end of a deploy, a snapshot of everything that the deploy takes care of on the host, and a digest of what it was made from.
+  - V(compare) takes the snapshot again. The host is in order when nothing differs, neither there nor in what the deploy would be made from now.
+  - What goes into the digest is the declaration, the operator's C(.env), the CA files, O(variables) and the collection's own files. It is keyed with the
+    host's key, so that it tells nothing about the secrets in it.
+  - Registrations at the gateway are not part of it. M(mcp.tenancy.gateway_registry) compares them in one call of its own.
+author: the mcp.tenancy authors (@mcp-tenancy)
+options:
+  operation:
+    description: What to do.
+    type: str
+    choices: [compare, write]
+    required: true
+  path:
+    description: The record on the host. Only its owner may read it.
+    type: path
+    required: true
+  variables:
+    description: What else the deploy is made from.
+    type: dict
+    default: {}
+  scope:
+    description: What the snapshot is of. Required when O(operation=write); V(compare) uses that of the record.
+    type: dict
+    suboptions:
+      paths:
+        description: Files and folders.
+        type: list
+        elements: path
+        required: true
+      programs:
+        description: Names or paths of programs. Another program behind the name is a difference.
+        type: list
+        elements: str
+        required: true
+      packages:
+        description: Debian packages.
+        type: list
+        elements: str
+        required: true
+      sysusers:
+        description: A file of C(systemd-sysusers). A user of it that is missing is a difference.
+        type: path
+        required: true
+      prefix:
+        description: What the names of the team's units begin with.
+        type: str
+        required: true
+      revisions_directory:
+        description: Where units leave the label of what they started.
+        type: path
+        required: true
+      bridges:
+        description: Names and ports of the bridges, which are asked for the login that they use.
+        type: dict
+        required: true
+  remember:
+    description: Anything that V(compare) is to give back. No secret.
+    type: dict
+    default: {}
+  inputs:
+    description: The digest. Made by the action plugin.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: V(write) writes nothing.
+  diff_mode:
+    support: none
+    description: RV(differs) names what differs.
+  idempotent:
+    support: full
+    description: Never says that it changed something. The record is a note of what was seen.
+requirements:
+  - systemd, and root.
+"""
+
+EXAMPLES = r"""
+- name: See whether there is anything to do
+  mcp.tenancy.host_record:
+    operation: compare
+    path: /srv/mcp-tenancy/team_a/etc/deployed.json
+  register: deployed
+"""
+
+RETURN = r"""
+in_order:
+  description: Whether nothing differs.
+  returned: success
+  type: bool
+differs:
+  description: Names of what differs; empty when there is no record.
+  returned: success
+  type: list
+  elements: str
+why:
+  description: Why the host is not in order, for people.
+  returned: success
+  type: str
+remembered:
+  description: O(remember) of the last V(write).
+  returned: when it is in order
+  type: dict
+"""
+
+import json
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _snapshot, _systemd
+
+#: Of another form of this file nothing is believed.
+FORMAT = 1
+SCOPE = {
+    "paths": {"type": "list", "elements": "path", "required": True},
+    "programs": {"type": "list", "elements": "str", "required": True},
+    "packages": {"type": "list", "elements": "str", "required": True},
+    "sysusers": {"type": "path", "required": True},
+    "prefix": {"type": "str", "required": True},
+    "revisions_directory": {"type": "path", "required": True},
+    "bridges": {"type": "dict", "required": True},
+}
+
+
+def read(path: str) -> dict:
+    """The record, or an empty one where there is none that can be used."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            record = json.load(stream)
+        return record if record["format"] == FORMAT else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def compare(path: str, inputs: str) -> dict:
+    """The module's answer."""
+    record = read(path)
+    differs, why = [], ""
+    if not record:
+        why = "there is no record of a whole deploy"
+    elif record["inputs"] != inputs:
+        why = "the declaration, the .env or the collection is another one than at the last whole deploy"
+    else:
+        differs = _snapshot.differences(record["facts"], _snapshot.taken(record["scope"]))
+        why = f"changed since the last whole deploy: {', '.join(differs)}" if differs else ""
+    answer = {"in_order": not why, "differs": differs, "why": why}
+    return answer if why else {**answer, "remembered": record["remember"]}
+
+
+def write(path: str, inputs: str, scope: dict, remember: dict) -> dict:
+    """The module's answer. A host on which something is down is not recorded: a later deploy has to look at it."""
+    facts = _snapshot.taken(scope)
+    down = _snapshot.not_running(facts)
+    if down:
+        if os.path.exists(path):
+            os.unlink(path)
+        return {"in_order": False, "differs": down, "why": f"not recorded, not running: {', '.join(down)}"}
+    record = {"format": FORMAT, "inputs": inputs, "scope": scope, "facts": facts, "remember": remember}
+    if read(path) != record:
+        _atomic_file.write(path, json.dumps(record, indent=1).encode())
+    return {"in_order": True, "differs": [], "why": "", "remembered": remember}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "operation": {"type": "str", "choices": ["compare", "write"], "required": True},
+            "path": {"type": "path", "required": True},
+            "variables": {"type": "dict", "default": {}},
+            "scope": {"type": "dict", "options": SCOPE},
+            "remember": {"type": "dict", "default": {}},
+            "inputs": {"type": "str"},
+        },
+        required_if=[("operation", "write", ["scope"])],
+        supports_check_mode=True,
+    )
+    params = module.params
+    if not params["inputs"]:
+        module.fail_json(msg="mcp.tenancy.host_record runs through its action plugin only.")
+    try:
+        if params["operation"] == "compare":
+            answer = compare(params["path"], params["inputs"])
+        elif module.check_mode:
+            answer = {"in_order": False, "differs": [], "why": "not recorded in check mode"}
+        else:
+            answer = write(params["path"], params["inputs"], params["scope"], params["remember"])
+    except (OSError, _systemd.SystemdError) as error:
+        answer = {"in_order": False, "differs": [], "why": f"the host cannot be looked at: {error}"}
+    module.exit_json(changed=False, **answer)
+
+
+if __name__ == "__main__":
+    main()
