@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
@@ -31,4 +32,5 @@ class ActionModule(TeamAction):
             result.update(failed=True, msg=f"{len(problems)} mistake(s) in the declaration; nothing was touched.\n{lines}")
         else:
             result.update(changed=False, msg=f"{host}: the declaration of {declaration['mcp_team']} is in order")
+            result["declaration"] = _declaration.on_host(declaration, host)
         return result

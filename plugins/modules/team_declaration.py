@@ -37,6 +37,10 @@ msg:
   description: Every mistake found, one line each, with the host, the place (variable, or file with line), what is wrong and the next step.
   returned: always
   type: str
+declaration:
+  description: The variables as the host has them, without the environments that are on other hosts.
+  returned: success
+  type: dict
 """
 
 # The work is done by the action plugin of the same name.
