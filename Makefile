@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-rotation soak venv demo-venv
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-rotation bench-users soak venv demo-venv
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,8 @@ molecule: venv ## real hosts: SCENARIO=name, default "default"
 chaos: venv ## kills at many moments, and on real hosts reboots and cut networks; takes long, not part of `make test`
 	@$(PYTEST) -q tests/chaos
 	@tests/molecule life
+	@tests/molecule fleet
+	@tests/molecule users
 
 bench: venv ## the bridge against other wrappers and the bare server: calls/s, latency, memory, CPU
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.bench
@@ -60,6 +62,9 @@ bench-deploys: venv ## second runs on real hosts: against one task for each obje
 
 bench-rotation: venv ## rotation under load against stop, change, start; seconds for each credential; 1, 10 and 100 of them
 	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_rotation
+
+bench-users: venv ## people with logins of their own: first answer, warm call, memory; processes and dense, 1 to 200 people
+	@PYTHONPATH=.collections:services/mcp_bridge/src:. $(VENV)/python -m tests.bench_users
 
 soak: venv ## 20 minutes of open, close, call, kill and reload against the bridge
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.soak --minutes 20

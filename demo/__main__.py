@@ -43,7 +43,9 @@ def up(home: Path) -> None:
     demo_python(home, "-m", "demo.logins", given=json.dumps(operator_env.logins(home)))
     step("ansible-playbook deploy.yml -i inventories/demo")
     deploy(home)
-    step("questions, asked by the official MCP client with nothing but client.json")
+    step("the same questions, asked by two people with database logins of their own, each in a process of their own")
+    demo_python(home, "-m", "demo.people")
+    step("questions to the services with a shared login, asked by the official MCP client with nothing but client.json")
     demo_python(home, "-m", "demo.table")
     print(f"\n{time.monotonic() - began:.0f} s in all.")
 

@@ -62,7 +62,7 @@ def command(home: Path, state: State) -> list[str]:
         "ssl_key_file": tls / "server.key",
         "ssl_min_protocol_version": "TLSv1.2",
         "password_encryption": "scram-sha-256",
-        "max_connections": 60,
+        "max_connections": 200,
         "shared_buffers": "32MB",
         "log_statement": "all",  # a clear password in a statement would be seen by the canary test
     }

@@ -9,12 +9,13 @@ import json
 import os
 import random
 import socket
+import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PORT_NAMES = ("postgres", "mongodb", "gateway", "postgres-dev", "postgres-prod", "mongodb-dev", "mongodb-prod")
+PORT_NAMES = ("postgres", "mongodb", "gateway", "postgres-dev", "postgres-prod", "mongodb-dev", "mongodb-prod", "postgres-dev-users", "mongodb-dev-users")
 TMPFS_MAGIC = "tmpfs"
 PORT_RANGE, PORT_TRIES = (12000, 32000), 500
 
@@ -25,11 +26,13 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """``ports`` by name, the folder on tmpfs, and whether the MongoDB-protocol server can run (it needs Python 3.13)."""
+    """``ports`` by name, the folder on tmpfs, whether the MongoDB-protocol server can run (it needs Python 3.13) and whether this machine gives people
+    without root a sandbox for each other's processes (user namespaces)."""
 
     ports: dict[str, int]
     runtime_directory: str
     mongodb: bool
+    sandbox: bool = False
 
     def run(self) -> Path:
         return Path(self.runtime_directory)
@@ -38,10 +41,12 @@ class State:
 def load(home: Path) -> State:
     """The remembered state; made and remembered first when there is none, also when an earlier run was cut off in between."""
     path = home / "state.json"
-    if path.exists():
-        state = State(**json.loads(path.read_text()))
-    else:
-        state = State(free_ports(), str(runtime_directory(home)), sys.version_info >= (3, 13))
+    known = json.loads(path.read_text()) if path.exists() else {}
+    if set(known.get("ports", {})) == set(PORT_NAMES):
+        state = State(**known)
+    else:  # there is none, or that of an earlier release, which knew fewer ports
+        ports = {**free_ports(), **known.get("ports", {})}
+        state = State(ports, known.get("runtime_directory") or str(runtime_directory(home)), sys.version_info >= (3, 13), sandbox_possible())
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(dir=home, prefix=".state-")
         with os.fdopen(handle, "w") as stream:
@@ -49,6 +54,12 @@ def load(home: Path) -> State:
         os.replace(temporary, path)
     own_folder(state.run())
     return state
+
+
+def sandbox_possible() -> bool:
+    """Whether this user may make user namespaces: some kernels and most containers do not let them."""
+    command = ["unshare", "--user", "--map-current-user", "--mount", "--pid", "--fork", "true"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def free_ports() -> dict[str, int]:

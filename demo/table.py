@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -18,9 +20,16 @@ POSTGRES_SQL = "SELECT current_user AS login, (SELECT count(*) FROM orders) AS r
 HEADINGS = ("service", "environment", "health", "login it runs as", "rows seen", "for instance")
 
 
+@contextlib.asynccontextmanager
+async def opened(entry: dict) -> AsyncIterator[Client]:
+    """The official client at one entry of a client file."""
+    async with httpx2.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
+        yield client
+
+
 async def ask(entry: dict) -> list[dict]:
     """One virtual server: its tools, and an answer from each engine behind it."""
-    async with httpx2.AsyncClient(headers=entry["headers"], timeout=60) as http, Client(streamable_http_client(entry["url"], http_client=http)) as client:
+    async with opened(entry) as client:
         tools = [tool.name for tool in (await client.list_tools()).tools]
         found = []
         query = next((name for name in tools if name.endswith("-query")), None)
@@ -57,10 +66,10 @@ def text(result: object) -> str:
     return answer
 
 
-def render(rows: list[tuple[str, ...]]) -> str:
+def render(rows: list[tuple[str, ...]], headings: tuple[str, ...] = HEADINGS) -> str:
     """A table for people."""
-    widths = [max(len(str(row[index])) for row in [HEADINGS, *rows]) for index in range(len(HEADINGS))]
-    lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [HEADINGS, *rows]]
+    widths = [max(len(str(row[index])) for row in [headings, *rows]) for index in range(len(headings))]
+    lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [headings, *rows]]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
@@ -68,7 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.table")
     parser.add_argument("--home", type=Path, required=True)
     home = parser.parse_args().home
-    servers, rows, failed = json.loads((home / "client.json").read_text())["mcpServers"], [], False
+    entries, rows, failed = json.loads((home / "client.json").read_text())["mcpServers"], [], False
+    servers = {name: entry for name, entry in entries.items() if not name.endswith("-users")}  # those are for people's own logins: people.py
     for name, entry in sorted(servers.items()):
         environment = name.rpartition("-")[2]
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _accounts, _connection_string, _credentials, _declaration, _rotation, _walk
+from ansible_collections.mcp.tenancy.plugins.module_utils import _accounts, _connection_string, _credentials, _declaration, _people, _rotation, _walk
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
@@ -41,12 +41,13 @@ class ActionModule(TeamAction):
         env = self.team_env(declared, task_vars)
         document = _credentials_file.opened(self._task.args["document"], env.key(), declared["mcp_team"])
         values, rotation, found = env.read(), _rotation.of(declared), []
-        for service in _declaration.services(declared):
+        for service in [*_declaration.services(declared), *_people.services(declared, document)]:
             entry = document["credentials"].get(service["name"])
             if service["name"] not in self._task.args["names"] or entry is None:
                 continue
             account = _accounts.account(declared, service)
             wanted = {slot: _login(held, rotation) for slot, held in _walk.usable(entry).items()}
+            account["gone"] = bool(entry["walk"]) and entry["walk"]["step"] == _walk.LEAVING and entry["walk"].get("drained", False)
             admin = None
             if entry["kind"] == "managed":
                 login = _connection_string.parse(values[_declaration.admin_key(service["engine"], service["environment"])], service["engine"])

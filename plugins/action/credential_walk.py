@@ -9,7 +9,18 @@ import copy
 import datetime
 import os
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _accounts, _credentials, _declaration, _outcomes, _password, _reports, _rotation, _walk
+from ansible_collections.mcp.tenancy.plugins.module_utils import (
+    _accounts,
+    _credentials,
+    _declaration,
+    _outcomes,
+    _password,
+    _people,
+    _registrations,
+    _reports,
+    _rotation,
+    _walk,
+)
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
@@ -46,7 +57,7 @@ class ActionModule(TeamAction):
         entries = document["credentials"]
         for name, entry in entries.items():
             entries[name] = _walk.taken(entry, now)
-        declared = {service["name"] for service in _declaration.services(self._declared)}
+        declared = set(self._services(document))
         fresh = [name for name, entry in entries.items() if name in declared and entry["kind"] == "managed" and entry["active"] is None]
         on_their_way = [name for name, entry in entries.items() if entry["walk"] and name not in fresh]
         if document["credentials"] == before["credentials"] and not fresh and held["version"] == document["version"]:
@@ -75,8 +86,11 @@ class ActionModule(TeamAction):
         held = self._store(operation="read") if self._task.check_mode else self._acquired()
         try:
             document = self._adopted(held)
-            declared = {service["name"] for service in _declaration.services(self._declared)}
-            entries = {name: entry for name, entry in document["credentials"].items() if name in declared}
+            if order := self._arguments.get("person"):
+                document, name = self._asked(document, order)
+                forced = [name]
+            declared = self._services(document)
+            entries = {name: entry for name, entry in document["credentials"].items() if name in declared and (not order or name in forced)}
             names = _walk.due({**document, "credentials": entries}, settings.every, now, forced)
             skipped = self._arguments.get("done") or []
             names = [name for name in names if name not in skipped]
@@ -86,7 +100,8 @@ class ActionModule(TeamAction):
             told = {"left": left, "looked_at": sorted({*batch, *ours})}
             if self._task.check_mode:
                 return {**self._state(held, batch), **told, "changed": bool(batch)}
-            before, document = document, self._begun(document, batch, _credentials_file.now())
+            before, document = self._opened(held), self._begun(document, batch, _credentials_file.now())
+            told |= self._whom_to_ask(document, batch)
             if document["credentials"] == before["credentials"] and document["version"] == held["version"]:
                 return {**self._state(held, batch), **told, "changed": False}
             return {**self._written(document, held), **told, "names": batch, "changed": True}
@@ -104,14 +119,15 @@ class ActionModule(TeamAction):
     def _hosts(self) -> dict:
         """What the hosts said: a login that all of them use is the active one now; else all go back."""
         errors = _reports.of_hosts(self._arguments["hosts"], self._expected())
+        at_rest = [name for name, entry in self._opened(self._arguments["state"])["credentials"].items() if not entry["walk"]]
         result = self._step(lambda name, entry, now: _walk.after_hosts(entry, errors.get(name, ""), now))
-        return {**result, "errors": errors}
+        return {**result, "errors": errors, "unseen": {name: why for name, why in errors.items() if name in at_rest}}
 
     def _settled(self) -> dict:
         """What the hosts said once they were asked to let go of the other login."""
         errors = _reports.of_settling(self._arguments["hosts"], self._expected())
         result = self._step(lambda name, entry, now: _walk.after_settling(entry, errors.get(name, ""), now))
-        return {**result, "errors": errors}
+        return {**result, "errors": errors, "unseen": self._arguments["state"].get("unseen", {})}
 
     def _close(self) -> dict:
         """The end of a batch: journal, lease, and what became of each credential. Fails by name when one is not well."""
@@ -119,6 +135,7 @@ class ActionModule(TeamAction):
         errors = _reports.of_accounts(self._arguments["accounts"], self._names()) if self._names() else {}
         result = self._step(lambda name, entry, now: _walk.after_accounts(entry, errors.get(name, ""), now))
         self._store(operation="release", fence=state["fence"])
+        errors = {**state.get("unseen", {}), **errors}  # a first login has nothing to go back to
         first, looked_at = self._arguments.get("first") or {}, state.get("looked_at") or self._names()
         told = _outcomes.of(self._opened(result), self._names(), _reports.of_accounts(first, looked_at) if first else {}, errors, first.get("services") or {})
         if told:
@@ -142,7 +159,7 @@ class ActionModule(TeamAction):
         return document
 
     def _begun(self, document: dict, names: list[str], now: str) -> dict:
-        document, services = copy.deepcopy(document), {service["name"]: service for service in _declaration.services(self._declared)}
+        document, services = copy.deepcopy(document), self._services(document)
         for name in names:
             logins = _accounts.account(self._declared, services[name])["logins"]
             entry = document["credentials"][name]
@@ -154,13 +171,36 @@ class ActionModule(TeamAction):
         document = self._opened(state)
         after = copy.deepcopy(document)
         for name in self._names():
-            after["credentials"][name] = transition(name, document["credentials"][name], now)
+            if (entry := transition(name, after["credentials"].pop(name), now)) is not None:
+                after["credentials"][name] = entry
+        same = {"names": state["names"], "looked_at": state.get("looked_at", [])}
         if after["credentials"] == document["credentials"]:
-            return {**self._state(state, state["names"]), "looked_at": state.get("looked_at", []), "changed": False}
-        return {**self._written(after, state), "names": state["names"], "looked_at": state.get("looked_at", []), "changed": True}
+            return {**self._state(state, state["names"]), **same, "changed": False}
+        return {**self._written(after, state), **same, "changed": True}
 
     def _names(self) -> list[str]:
         return self._arguments["state"]["names"]
+
+    def _services(self, document: dict) -> dict[str, dict]:
+        """Everything with a credential that this declaration knows of: services, and people whose logins are stored."""
+        return {one["name"]: one for one in [*_declaration.services(self._declared), *_people.services(self._declared, document)]}
+
+    def _asked(self, document: dict, order: dict) -> tuple[dict, str]:
+        """What somebody wants for one person; a login that was given is read from its file here."""
+        service = next((one for one in _declaration.services(self._declared) if one["name"] == order.get("service")), None)
+        login = None
+        if order.get("login_file") and service is not None:
+            login = _credentials_file.given_in_file(self.control_path(order["login_file"], self._vars), service)
+        label = _credentials_file.label(self._key)
+        return _people.asked(document, self._declared, {**order, "login": login}, label, _credentials_file.now(), _credentials_file.mark)
+
+    def _whom_to_ask(self, document: dict, names: list[str]) -> dict:
+        """Which bridges a batch is about, and as whom the gateway is asked."""
+        people = [one for one in _people.services(self._declared, document) if one["name"] in names]
+        walks = {name: entry["walk"] or {} for name, entry in document["credentials"].items()}
+        here = [one for one in people if walks[one["name"]].get("step") != _walk.LEAVING]
+        bridges = sorted({name for name in names if "/" not in name} | {one["service"] for one in people})
+        return {"bridges": bridges, "people": _registrations.people_seen_through_gateway(self._declared, here)}
 
     def _expected(self) -> dict[str, dict[str, dict]]:
         """Host → service → the mark and the login that it should report."""
@@ -169,6 +209,12 @@ class ActionModule(TeamAction):
             there = _declaration.services(_declaration.on_host(self._declared, host))
             named = [service["name"] for service in there if service["name"] in self._names()]
             wanted[host] = {name: _credentials.in_use(document["credentials"][name]) for name in named}
+            bases = {service["name"] for service in there}
+            for one in _people.services(self._declared, document):
+                if one["name"] in self._names() and one["base"] in bases:
+                    login = (_credentials.in_use(document["credentials"][one["name"]]) or {}).get("login")
+                    mark = _people.mark(_people.directory(document, one["base"]))
+                    wanted[host][one["name"]] = {"login": login, "mark": mark, "bridge": one["service"]}
         return wanted
 
     def _forced(self) -> list[str] | None:

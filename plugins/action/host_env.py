@@ -73,9 +73,13 @@ class ActionModule(TeamAction):
             "changed": rewrite or found["changed"],
             "changed_keys": changed,
             "revisions": _team_env.revisions(arguments["manifest"], wanted, key),
-            "marks": {service["name"]: wanted[service["mark"]] for service in _declaration.services(self._declared)},
+            "marks": {service["name"]: wanted[service["mark"]] for service in self._with_logins()},
             "diff": {"before_header": options["path"], "after_header": options["path"], "before": names[0], "after": names[1]},
         }
+
+    def _with_logins(self) -> list[dict]:
+        """The services of this host that are given a login, or those of people."""
+        return [*_declaration.services(self._declared), *(one for one in _declaration.user_services(self._declared) if one["stored"])]
 
     @staticmethod
     def _held(found: dict, key: bytes, team: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ COLLECTION = Path(__file__).resolve().parents[2]
 #: Folders of the collection that decide what a deploy does.
 SOURCES = ("playbooks", "plugins", "roles", "services")
 #: Variables that say how a run goes, not what it makes.
-OF_THE_RUN = {"mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status"}
+OF_THE_RUN = {"mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status", "mcp_do", "mcp_user", "mcp_service", "mcp_login_file"}
 
 
 class ActionModule(TeamAction):

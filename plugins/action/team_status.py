@@ -31,9 +31,14 @@ class ActionModule(TeamAction):
             return {**result, "failed": True, "msg": str(error)}
         hosts = {}
         for host, told in arguments["hosts"].items():
-            there = [service["name"] for service in _declaration.services(_declaration.on_host(declared, host))]
-            hosts[host] = {"services": there, "states": told.get("states", {}) if not told.get("unreachable") else None}
+            on_host = _declaration.on_host(declared, host)
+            hosts[host] = {
+                "services": [service["name"] for service in _declaration.services(on_host)],
+                "users": _declaration.user_services(on_host),
+                "states": told.get("states", {}) if not told.get("unreachable") else None,
+            }
         rows = _status.rows(declared, document, hosts, datetime.datetime.now(datetime.UTC))
-        text = json.dumps(rows, indent=2) if arguments.get("format") == "json" else _table.text(_status.COLUMNS, rows)
-        self._display.display(text)
-        return {**result, "changed": False, "services": rows, "well": _status.well(rows)}
+        active = _status.active(hosts)
+        text = _table.text(_status.COLUMNS, rows) + (f"\n\n{_table.text(_status.ACTIVE, active)}" if active else "")
+        self._display.display(json.dumps({"services": rows, "users": active}, indent=2) if arguments.get("format") == "json" else text)
+        return {**result, "changed": False, "services": rows, "users": active, "well": _status.well(rows)}

@@ -43,6 +43,8 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
+KINDS = {".py", ".mjs"}
+
 
 class LookupModule(LookupBase):
     """``lookup('mcp.tenancy.package_sources', FOLDER)``."""
@@ -51,7 +53,7 @@ class LookupModule(LookupBase):
         found = []
         for term in terms:
             package = Path(term).resolve()
-            modules = sorted(package.rglob("*.py"))
+            modules = sorted(path for path in package.rglob("*") if path.suffix in KINDS)
             if not modules:
                 raise AnsibleError(f"{package} has no Python modules. Next: install the whole collection mcp.tenancy.")
             found.append({str(module.relative_to(package.parent)): module.read_text(encoding="utf-8") for module in modules})

@@ -11,6 +11,8 @@ import hashlib
 #: Longest name of a role that both engines take, without the slot's suffix.
 NAME_LENGTH = 61
 CONNECTION_LIMIT, CALL_SECONDS = 20, 60
+#: What is to be done about a login that a database refuses.
+REMEDY = "correct it in the .env: ansible-vault edit"
 
 
 class AccountError(Exception):
@@ -32,6 +34,8 @@ def account(declaration: dict, service: dict) -> dict:
         "connection_limit": CONNECTION_LIMIT,
         "statement_timeout": int(seconds * 1000),
     }
+    if service.get("person"):  # what it may do comes from a role of the team's, and it is to be told from everybody else's in policies
+        found |= {"template": service["template"], "acts_as": owner, "remedy": "give the right one with -e mcp_login_file=FILE"}
     if service["engine"] == "postgres":
         found["schemas"] = list(service.get("schemas") or ["public"])
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,27 +57,39 @@ def lists_its_tools(bridge: Bridge) -> bool:
         connection.close()
 
 
-def bring(bridges: list[Bridge], seconds: float, reload: Reload, asking: Ask = ask, *, drained: bool = False, check: bool = False) -> dict[str, dict]:
+def bring(
+    bridges: list[Bridge], seconds: float, reload: Reload, asking: Ask = ask, *, drained: bool = False, check: bool = False, at_once: int = 0
+) -> dict[str, dict]:
     """Each bridge uses its mark; with ``drained`` no call is left on any other. Name → ``{"credential", "changed", "error"}``.
 
-    Bridges that already do are not touched, and whether their database answers is not asked. All are told first and waited for together.
+    Bridges that already do are not touched, and whether their database answers is not asked. As many are told and waited for together as there
+    are processors (``at_once`` says otherwise): each starts a server, and what starts too many of them under load starts none in time.
     """
     found = {bridge.name: _look(bridge, asking) for bridge in bridges}
     late = [bridge for bridge in bridges if found[bridge.name]["credential"] != bridge.mark]
     for bridge in late:
         found[bridge.name]["changed"] = True
-        if not check:
-            found[bridge.name]["error"] = reload(bridge.reload)
     if check:
         return {name: _told(state) for name, state in found.items()}
+    at_once = at_once or os.cpu_count() or 1
+    for wave in [late[place : place + at_once] for place in range(0, len(late), at_once)]:
+        for bridge in wave:
+            found[bridge.name]["error"] = reload(bridge.reload)
+        deadline = time.monotonic() + seconds
+        for bridge in wave:
+            _settle(bridge, found[bridge.name], deadline, asking, drained)
     deadline = time.monotonic() + seconds
     for bridge in bridges:
-        state = found[bridge.name]
-        if not state["error"] and (state["changed"] or drained):
-            state.update(_wait(bridge, state, deadline, asking, drained))
-        if not state["error"] and bridge.token:
-            state["error"] = _wait_for_tools(bridge, deadline)
+        if bridge not in late:
+            _settle(bridge, found[bridge.name], deadline, asking, drained)
     return {name: _told(state) for name, state in found.items()}
+
+
+def _settle(bridge: Bridge, state: dict, deadline: float, asking: Ask, drained: bool) -> None:
+    if not state["error"] and (state["changed"] or drained):
+        state.update(_wait(bridge, state, deadline, asking, drained))
+    if not state["error"] and bridge.token:
+        state["error"] = _wait_for_tools(bridge, deadline)
 
 
 def _look(bridge: Bridge, asking: Ask) -> dict:

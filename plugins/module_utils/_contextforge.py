@@ -11,6 +11,7 @@ does wrong is put right here, each fault in one place that is named after it, so
 from __future__ import annotations
 
 import calendar
+import copy
 import time
 import traceback
 import uuid
@@ -88,7 +89,9 @@ class Client:
     """The admin's side of one gateway. Raises :class:`GatewayError` and nothing else."""
 
     def __init__(self, url: str, admin_email: str, key: str, environment: str = "production", timeout: float = 60, transport: Any = None) -> None:
-        self._admin, self._key, self._environment = admin_email, key, environment
+        self._key, self._environment = key, environment
+        self._user: dict = {"email": admin_email, "full_name": "mcp.tenancy", "is_admin": True, "auth_provider": "cli"}
+        self._teams: list[str] | None = None
         self._secrets, self._token, self._made = {key}, "", 0.0
         # No proxy from the environment: the admin's token is for the gateway alone. CAs are read where there is TLS: that takes longer than an answer.
         verify = not url.lower().startswith("http://")
@@ -103,12 +106,12 @@ class Client:
     # Requests
 
     def _bearer(self) -> str:
-        """Our own token: the claims of ``mcpgateway.utils.create_jwt_token --admin``. ``teams: null`` with ``is_admin`` sees every team."""
+        """Our own token: the claims of ``mcpgateway.utils.create_jwt_token``. ``teams: null`` with ``is_admin`` sees every team."""
         now = time.time()
         if now - self._made > TOKEN_RENEW:
             self._made = now
-            user = {"email": self._admin, "full_name": "mcp.tenancy", "is_admin": True, "auth_provider": "cli"}
-            payload = {"username": self._admin, "sub": self._admin, "user": user, "teams": None, "env": self._environment, "jti": str(uuid.uuid4())}
+            email, own = self._user["email"], {"user": self._user, "teams": self._teams, "env": self._environment, "jti": str(uuid.uuid4())}
+            payload = {"username": email, "sub": email, **own}
             payload |= {"iss": "mcpgateway", "aud": "mcpgateway-api", "iat": int(now), "exp": int(now) + TOKEN_LIFE}
             self._token = jwt.encode(payload, self._key, algorithm="HS256")
             self._secrets.add(self._token)
@@ -202,7 +205,8 @@ class Client:
         # FAULT "erased credential": the type stays behind when a PUT erases the credential itself.
         erased = row["authType"] in ("basic", "bearer", "authheaders") and not row["authValue"]
         auth_type = "" if erased else row["authType"] or ""
-        return {**same, "team_id": row["teamId"], "description": row["description"] or "", "tags": tags, "auth_type": auth_type, "last_seen": row["lastSeen"]}
+        own = {"team_id": row["teamId"], "description": row["description"] or "", "tags": tags, "auth_type": auth_type, "last_seen": row["lastSeen"]}
+        return {**same, **own, "passthrough_headers": sorted(row.get("passthroughHeaders") or [])}
 
     def create_gateway(self, fields: dict, auth_token: str | None) -> dict:
         """Register an upstream; the gateway connects to it there and then (502 when it cannot). Here, and only here, it encrypts a bearer."""
@@ -322,8 +326,15 @@ class Client:
 
     # What clients do
 
+    def as_member(self, email: str, team_id: str) -> Client:
+        """The same gateway as a member of one team sees it, for a few minutes; to call tools with."""
+        member = copy.copy(self)
+        member._user = {"email": email, "full_name": "mcp.tenancy", "is_admin": False, "auth_provider": "cli"}
+        member._teams, member._token, member._made = [team_id], "", 0.0
+        return member
+
     def call_tool(self, server_id: str, tool: str, arguments: dict) -> dict:
-        """The result of a tool at a virtual server, ``{"content", "isError"}``, called as the admin."""
+        """The result of a tool at a virtual server, ``{"content", "isError"}``."""
         path = f"/servers/{server_id}/mcp"
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
         answer = self._call("POST", path, json=body)

@@ -68,6 +68,8 @@ def in_use(entry: dict | None) -> dict | None:
     if entry is None:
         return None
     walk = entry["walk"]
+    if walk and walk["step"] == "leaving":
+        return None
     name = walk["slot"] if walk and walk["step"] in ("proven", "verified") else entry["active"]
     return entry["slots"].get(name)
 
@@ -86,7 +88,7 @@ def adopted(document: dict, services: list[dict], given: dict[str, tuple[str, st
     document, wrong = copy.deepcopy(document), []
     for service in services:
         name, login = service["name"], given.get(service["name"])
-        entry = document["credentials"].setdefault(name, _fresh(service["kind"], now))
+        entry = document["credentials"].setdefault(name, fresh(service["kind"], now))
         if entry["kind"] != service["kind"] and entry["walk"] is None:
             _become(entry, service["kind"])
         if login is None:
@@ -106,7 +108,7 @@ def adopted(document: dict, services: list[dict], given: dict[str, tuple[str, st
                 "Next: use the .env of now; a login that shall come back needs a new password"
             )
         elif known != _current(entry, label) and entry["walk"] is None:
-            _stage_given(entry, login, known, now, draw)
+            stage_given(entry, login, known, now, draw)
     return document, wrong
 
 
@@ -125,7 +127,8 @@ def _current(entry: dict, label: Label) -> str:
     return label(held["login"], held["password"])
 
 
-def _fresh(kind: str, now: str) -> dict:
+def fresh(kind: str, now: str) -> dict:
+    """The entry of a credential that has no login yet."""
     return {"kind": kind, "generation": 0, "active": None, "changed_at": now, "slots": {}, "walk": None, "last": None, "earlier": []}
 
 
@@ -135,7 +138,8 @@ def _start_with(entry: dict, login: tuple[str, str], known: str, mark: str, now:
     entry.update(active=slot, slots={slot: {"login": login[0], "password": login[1], "mark": mark, "since": now}}, earlier=[known])
 
 
-def _stage_given(entry: dict, login: tuple[str, str], known: str, now: str, draw: Callable[[], str]) -> None:
+def stage_given(entry: dict, login: tuple[str, str], known: str, now: str, draw: Callable[[], str]) -> None:
+    """A login that somebody gave is the next one, once it was tried."""
     slot = other(entry)
     entry["slots"][slot] = {"login": login[0], "password": login[1], "mark": f"{entry['generation'] + 1}.{draw()}", "since": now}
     entry["walk"] = {"step": "staged", "slot": slot, "began": now, "known": known}

@@ -48,6 +48,7 @@ OVERRIDABLE = {"MCPGATEWAY_UI_ENABLED", "MCPGATEWAY_ADMIN_API_ENABLED", "JQ_FILT
 #: Secrets of our own, generated once when the operator's file lacks them. Name → bytes of randomness.
 OWN_SECRETS = {
     "MCP_BRIDGE_TOKEN": 48,
+    "MCP_IDENTITY_SECRET": 48,
     "JWT_SECRET_KEY": 48,
     "AUTH_ENCRYPTION_SECRET": 48,
     "CSRF_SECRET_KEY": 48,
@@ -60,6 +61,11 @@ TRANSLATE_PORTS, TRANSLATE_RANGE = 4, (30000, 32767)
 #: Longest name of a user that Debian's tools take.
 USER_NAME_LENGTH = 31
 
+#: What a team may say about callers who bring their own logins, as the bridge knows it (services/mcp_bridge, config.py).
+USERS = ("accepts", "dense", "most", "spares", "connections", "idle_seconds", "grace_seconds", "memory_bytes")
+
+#: By this the gateway says to services for people who calls.
+IDENTITY = "MCP_IDENTITY_SECRET"
 #: Each service's own bearer is derived from this one.
 BRIDGE_TOKEN = "MCP_BRIDGE_TOKEN"  # noqa: S105 - a name
 
@@ -175,6 +181,28 @@ def services(declaration: dict) -> list[dict]:
     return sorted(found, key=lambda service: service["name"])
 
 
+def user_services(declaration: dict) -> list[dict]:
+    """Every service that takes its callers' own logins, ordered by name. ``base``: the service with a login of its own that leads to the same database.
+
+    ``credential``: the variable of a host's ``.env`` with the logins that are stored for people, where ``stored`` says that some may be.
+    """
+    found = []
+    for service in services(declaration):
+        environment = next(one for one in declaration["mcp_environments"] if one["name"] == service["environment"])
+        users = environment[service["engine"]].get("users")
+        if not users:
+            continue
+        name = f"{service['name']}-users"
+        port = int(users.get("service_port") or derived_port(declaration["mcp_team"], name))
+        same = {key: service[key] for key in ("engine", "environment", "access", "database", "guard", "limits")}
+        told = {key: users[key] for key in USERS if key in users}
+        same |= {"name": name, "base": service["name"], "port": port, "url": f"http://127.0.0.1:{port}/mcp", "users": told}
+        stored = f"{service['engine']}_{service['environment']}_USERS".upper()
+        same |= {"stored": "stored" in (users.get("accepts") or []), "credential": stored, "mark": f"{stored}_CREDENTIAL"}
+        found.append({**same, "template": users.get("template", "")})
+    return found
+
+
 def connection_target(database: dict, engine: str) -> dict:
     """Host, port, database and the parameters that a connection to it must have (without the CA's path, which differs by host)."""
     if engine == "postgres":
@@ -204,6 +232,8 @@ def gateway(declaration: dict) -> dict:
         "PLATFORM_ADMIN_EMAIL": declaration["mcp_gateway_admin_email"],
         "LOG_LEVEL": "ERROR",
     }
+    if user_services(declaration):
+        own["ENABLE_HEADER_PASSTHROUGH"] = "true"  # for the upstreams that name headers, and for those headers only
     settings = {**own, **{name: text_of(value) for name, value in (declaration.get("mcp_gateway_settings") or {}).items()}}
     return {
         "port": port,

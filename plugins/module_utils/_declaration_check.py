@@ -27,14 +27,25 @@ VARIABLES = {
     "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
     "mcp_gateway_version", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
+    "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
 ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
 DATABASE_KEYS = {
-    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "owner", "schemas", "service_port", "guard", "limits"},
-    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits"},
+    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "owner", "schemas", "service_port", "guard", "limits", "users"},
+    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits", "users"},
+}
+#: Callers who bring their own logins: the ways in which they may, and bounds of numbers.
+LOGIN_WAYS = ("headers", "connection_string", "stored")
+USERS_NUMBERS = {
+    "most": (1, 1000),
+    "connections": (1, 1000),
+    "spares": (0, 100),
+    "idle_seconds": (1, 86400),
+    "grace_seconds": (1, 3600),
+    "memory_bytes": (64 * 1024**2, 64 * 1024**3),
 }
 SECRET_WORDS = re.compile(r"pass(word|wd)?$|secret|connection_string|token|^(user|username|login|dsn|uri|url)$", re.IGNORECASE)
 OWNER = re.compile(r"[a-z_][a-z0-9_]{0,60}")
@@ -227,10 +238,32 @@ def _database(place: str, database: Any, engine: str) -> list[Problem]:
     if not isinstance(database.get("guard", True), bool):
         found.append(Problem(f"{place}.guard", "must be true or false", "remove it: the guard is on by default"))
     found += _limits(f"{place}.limits", database.get("limits", {}))
+    found += _users(f"{place}.users", database["users"]) if database.get("users") is not None else []
     if engine == "postgres" and database.get("sslmode", "verify-full") != "verify-full":
         found.append(Problem(f"{place}.sslmode", f"'{database['sslmode']}' would accept another server than yours", "use verify-full with the right ca"))
     if engine == "mongodb" and database.get("tls", True) is not True:
         found.append(Problem(f"{place}.tls", "must be true", "switch TLS on at the database and name its ca"))
+    return found
+
+
+def _users(place: str, users: Any) -> list[Problem]:
+    if not isinstance(users, dict) or not users:
+        return [Problem(place, "must be a mapping", "write users: {accepts: [headers]}, or remove it")]
+    found = _unknown(users, {"accepts", "dense", "template", "service_port", *USERS_NUMBERS}, place)
+    accepts = users.get("accepts", ["headers"])
+    if not isinstance(accepts, list) or not accepts or any(way not in LOGIN_WAYS for way in accepts):
+        found.append(Problem(f"{place}.accepts", "must be a list of ways in which a login may come", f"use {' or '.join(LOGIN_WAYS)}, in brackets"))
+    if not isinstance(users.get("dense", False), bool):
+        found.append(Problem(f"{place}.dense", f"'{users['dense']}' is neither true nor false", "use true for one process for all logins, or leave it out"))
+    template = users.get("template")
+    if template is not None and not (isinstance(template, str) and OWNER.fullmatch(template)):
+        found.append(Problem(f"{place}.template", f"'{template}' is not the name of a role", "name the role whose rights the logins of people get"))
+    if "service_port" in users and not _is_port(users["service_port"]):
+        found.append(_bad_port(f"{place}.service_port", users["service_port"]))
+    for key, (least, most) in USERS_NUMBERS.items():
+        value = users.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            found.append(Problem(f"{place}.{key}", f"'{value}' is not a whole number from {least} to {most}", f"use one like {max(1, most // 10)}, or leave it out"))
     return found
 
 
@@ -279,6 +312,11 @@ def _across(variables: dict[str, Any]) -> list[Problem]:
             found.append(
                 Problem(service["name"], f"would listen on port {service['port']}, as {ports[service['port']]} does", "set service_port of one of them")
             )
+        ports.setdefault(service["port"], service["name"])
+    for service in declaration_rules.user_services(variables):
+        if service["port"] in ports:
+            what = f"would listen on port {service['port']}, as {ports[service['port']]} does"
+            found.append(Problem(service["name"], what, "set users.service_port of one of them"))
         ports.setdefault(service["port"], service["name"])
     admin = str(variables.get("mcp_gateway_admin_email") or "").lower()
     for index, environment in enumerate(variables["mcp_environments"]):

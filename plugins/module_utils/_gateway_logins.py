@@ -24,10 +24,13 @@ class LoginError(Exception):
 def logins(client: Any, wanted: list[dict], raising: type[Exception]) -> dict[str, dict]:
     """``wanted``: ``{"service", "engine", "server", "gateway", "database"}``. Service → ``{"login", "error"}``; a login that cannot be told is "".
 
+    With ``person`` and ``team`` it is asked as that member of that team.
+
     ``client`` is a :class:`_contextforge.Client`, ``raising`` what it raises.
     """
     try:
         servers = {server["name"]: server["id"] for server in client.list_servers()}
+        teams = {team["name"]: team["id"] for team in client.list_teams()} if any("person" in one for one in wanted) else {}
     except raising as error:
         return {one["service"]: {"login": "", "error": str(error)} for one in wanted}
     found = {}
@@ -35,7 +38,8 @@ def logins(client: Any, wanted: list[dict], raising: type[Exception]) -> dict[st
         try:
             if one["server"] not in servers:
                 raise LoginError(f"the gateway has no virtual server {one['server']}. Next: run deploy.yml")
-            found[one["service"]] = {"login": _patiently(client, servers[one["server"]], one, raising), "error": ""}
+            asking = client.as_member(one["person"], teams.get(one["team"], "")) if "person" in one else client
+            found[one["service"]] = {"login": _patiently(asking, servers[one["server"]], one, raising), "error": ""}
         except (LoginError, raising) as error:
             found[one["service"]] = {"login": "", "error": str(error)}
     return found

@@ -16,7 +16,8 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
 def layout(declaration: dict) -> dict:
     """``sysusers`` (path and content, or None) and ``folders`` (path, mode, and owner and group where they are not the caller's own)."""
     where, apart = _declaration.paths(declaration), _declaration.on_systemd(declaration)
-    names = ["gateway", *(service["name"] for service in _declaration.services(declaration))]
+    services = [*_declaration.services(declaration), *_declaration.user_services(declaration)]
+    names = ["gateway", *(service["name"] for service in services)]
     folders = [{"path": where["root"], "mode": "0750" if apart else "0700", "group": _declaration.group(declaration) if apart else ""}]
     for name in ("etc", "lib", "bin", "work", "log"):
         folders.append({"path": where[name], "mode": "0755" if apart else "0700"})

@@ -38,11 +38,14 @@ def manifest(declaration: dict, programs: dict) -> dict:
         "environment": front["settings"],
         "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
         "priority": 200,
-        "files": ["mcp_gateway_front.py", *HOST_TOOLS],
+        "files": ["mcp_gateway_front.py", "mcp_gateway_identity.py", *HOST_TOOLS],
     }
     for service in _declaration.services(declaration):
         entries[service["name"]] = _wrapped(declaration, programs, service)
-        entries[service["name"]]["listen"] = entries[service["name"]]["bridge"]["listen"]
+    for service in _declaration.user_services(declaration):
+        entries[service["name"]] = _for_users(declaration, programs, service, entries[service["base"]])
+    for entry in entries.values():
+        entry.setdefault("listen", entry.get("bridge", {}).get("listen"))
     for name, entry in entries.items():
         entry["directory"] = f"{where['work']}/{name}"
         if _declaration.on_systemd(declaration):
@@ -114,6 +117,35 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
     return entry
 
 
+def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> dict:
+    """Its base with callers' logins in the place of its own. The bridge starts the wrapped servers itself: of `translate` each would need one."""
+    ca = _declaration.ca_path(declaration, {"name": service["base"]})
+    target = {key: service["database"][key] for key in ("host", "port", "database", "parameters")}
+    users = {**target, "ca": ca, "visible": [programs["node"], programs["servers"], ca], **service["users"]}
+    bridge = {key: value for key, value in base["bridge"].items() if key != "translate_ports"}
+    stored = {"MCP_USERS": {"key": service["credential"], "part": "value"}} if service["stored"] else {}  # the bridge's; no wrapped server gets it
+    environment = {**base["wrapped"]["environment"], **({"PGAPPNAME": f"mcp {service['name']}"} if service["engine"] == "postgres" else {})}
+    return {
+        "command": [*base["command"][:-1], service["name"]],
+        "environment": {},
+        "secrets": {
+            _declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]},
+            _declaration.IDENTITY: {"key": _declaration.IDENTITY, "part": "value"},
+        },
+        **({"credential": service["mark"]} if service["stored"] else {}),
+        "priority": 100,
+        "files": [*HOST_TOOLS, f"{service['base']}.pem"],
+        "bridge": {
+            **bridge,
+            "wrapper": "bridge",
+            "listen": {"host": "127.0.0.1", "port": service["port"]},
+            "audit_file": f"{_declaration.paths(declaration)['log']}/{service['name']}/audit.jsonl",
+            "users": users,
+        },
+        "wrapped": {"command": base["wrapped"]["command"], "environment": environment, "secrets": stored},
+    }
+
+
 def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list[dict]:
     """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again.
 
@@ -121,7 +153,8 @@ def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list
     """
     found = []
     for name, service in manifest["services"].items():
-        if name not in marks:
+        of_users = "users" in service.get("bridge", {})  # no login of its own, so nothing to take, but tools to list
+        if name not in marks and not (of_users and team_token):
             continue
         if "user" in service:
             reload = [["systemctl", "reload", f"{_units.prefix(manifest['team'])}{name}.service"]]
@@ -132,5 +165,5 @@ def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list
                 [f"{folder}/supervisorctl", "-c", f"{manifest['configuration']}/supervisord.conf", "signal", "HUP", name],
             ]
         token = _declaration.bridge_token(team_token, name) if team_token else ""
-        found.append({"name": name, "port": service["listen"]["port"], "mark": marks[name], "reload": reload, "token": token})
+        found.append({"name": name, "port": service["listen"]["port"], "mark": marks.get(name, ""), "reload": reload, "token": token})
     return found

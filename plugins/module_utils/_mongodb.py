@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import AccountError
+from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import REMEDY, AccountError
 
 try:
     import pymongo
@@ -70,7 +70,8 @@ class MongodbAccounts:
         with contextlib.closing(self._connect(name, password)) as client:
             with self._told(f"use {name}"):
                 database = client[self._account["database"]]
-                database.command("find", PROBE, limit=1)
+                # What a template shows is the team's to say, so no collection can be named then.
+                database.command("connectionStatus") if self._account.get("template") else database.command("find", PROBE, limit=1)
             if self._account["access"] != "read_only":
                 return
             try:
@@ -104,7 +105,7 @@ class MongodbAccounts:
         )  # fmt: skip
 
     def _put(self, name: str, held: dict | None, login: dict, check: bool) -> list[str]:
-        roles = [{"role": ROLES[self._account["access"]], "db": self._account["database"]}]
+        roles = [{"role": self._account.get("template") or ROLES[self._account["access"]], "db": self._account["database"]}]
         data = {"mcp_tenancy": {"valid_until": login["valid_until"] or ""}}
         if held is None:
             if not check:
@@ -156,8 +157,8 @@ class MongodbAccounts:
             yield
         except pymongo.errors.OperationFailure as error:
             if error.code == AUTHENTICATION_FAILED:
-                who = what.removeprefix("use ") if what.startswith("use ") else "the admin's login"
-                raise AccountError(f"{who} at {place} was refused. Next: correct it in the .env: ansible-vault edit") from None
+                who, step = (what.removeprefix("use "), self._account.get("remedy", REMEDY)) if what.startswith("use ") else ("the admin's login", REMEDY)
+                raise AccountError(f"{who} at {place} was refused. Next: {step}") from None
             if error.code == UNAUTHORIZED:
                 raise AccountError(f"cannot {what}: not authorized. Next: give the admin userAdmin at {self._users_name}") from None
             if error.code in READ_ONLY:

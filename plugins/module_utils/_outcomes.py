@@ -9,12 +9,14 @@ from __future__ import annotations
 from ansible_collections.mcp.tenancy.plugins.module_utils import _table
 
 COLUMNS = ("name", "result", "generation", "login", "note")
+NONE = "no login"
 #: Where a walk stands, in words.
 STANDS = {
     "": "it uses {login} as before, which works",
     "staged": "it uses {login} as before; the next one is in the store and no database has it",
     "proven": "the next login works and hosts may use it; {login} works as well",
     "verified": "every host uses {login}; the login before it still works",
+    "leaving": "it is going, and not all that has to be told of it said that it is well",
     "back": "hosts were told to go back to {login} and not all said that they did, so both logins work",
 }
 
@@ -25,6 +27,8 @@ def of(document: dict, names: list[str], first: dict[str, str], last: dict[str, 
     ``first`` and ``last``: what went wrong at the databases before and after the hosts; ``done``: what was changed there before.
     """
     found = []
+    gone = [{"name": name, "result": "removed", "generation": "", "login": "", "step": "", "why": "", "note": ""} for name in names]
+    found += [one for one in gone if one["name"] not in document["credentials"]]
     for name, entry in sorted(document["credentials"].items()):
         walk, held = entry["walk"], entry["last"] or {}
         note = "; ".join(done.get(name, {}).get("changed") or []) if name not in names else ""
@@ -36,7 +40,7 @@ def of(document: dict, names: list[str], first: dict[str, str], last: dict[str, 
             if not note and not why:
                 continue
         result = "on its way" if walk else "failed" if why else held.get("result") or "" if name in names else "put right"
-        login = (entry["slots"].get(entry["active"]) or {}).get("login", "no login")
+        login = (entry["slots"].get(entry["active"]) or {}).get("login", NONE)
         found.append({"name": name, "result": result, "generation": entry["generation"], "login": login, "step": walk["step"] if walk else ""})
         found[-1].update(why=why, note=note)
     return found
@@ -46,7 +50,7 @@ def sentence(one: dict) -> str:
     """Credential, cause, where it stands and the next step. Empty for one that is well."""
     if not one["why"]:
         return ""
-    stands = STANDS[one["step"]].format(login=one["login"])
+    stands = "it has no login" if one["login"] == NONE else STANDS[one["step"]].format(login=one["login"])
     step = "" if "Next: " in one["why"] else " Next: correct the cause, then run rotate.yml again."
     at = f" at step {one['step']}" if one["step"] else ""
     return f"{one['name']}{at}: {one['why'].rstrip('.')}.{step} Now (generation {one['generation']}) {stands}."

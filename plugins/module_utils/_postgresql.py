@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _scram
-from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import AccountError
+from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import REMEDY, AccountError
 
 try:
     import psycopg
@@ -26,6 +26,7 @@ try:
 except ImportError:
     HAS_LIBRARY, IMPORT_ERROR = False, traceback.format_exc()
 
+ADMIN = "the admin's login"
 CONNECT_SECONDS, TERMINATE_MILLISECONDS, TRIES = 10, 5000, 3
 #: Functions that let every login write large objects, whatever its grants.
 LARGE_OBJECTS = ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
@@ -70,7 +71,7 @@ class PostgresqlAccounts:
 
     def __enter__(self) -> PostgresqlAccounts:
         if self._admin is not None:
-            self._connection = self._connect(self._admin["user"], self._admin["password"], "the admin's login")
+            self._connection = self._connect(self._admin["user"], self._admin["password"], ADMIN)
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -89,6 +90,8 @@ class PostgresqlAccounts:
                         raise
             for name in ended:
                 self._end_sessions(name, check)
+            if self._account.get("gone") and not check:
+                self._drop([*self._account["logins"].values(), self._account["owner"]])
         return self._changes
 
     def _make(self, wanted: dict[str, dict | None], check: bool) -> list[str]:
@@ -99,6 +102,8 @@ class PostgresqlAccounts:
             self._grants()
             self._defaults()
             self._public_holes()
+            if self._account.get("template"):
+                self._membership(self._account["owner"], self._account["template"])
             for slot, login in wanted.items():
                 if login is None:
                     ended += self._end(self._account["logins"][slot])
@@ -110,6 +115,7 @@ class PostgresqlAccounts:
         """Log in for real, read, and see that writing is refused where it should be. Raises AccountError."""
         name, owner, schemas = self._account["logins"][slot], self._account["owner"], self._account.get("schemas") or ["public"]
         with _told(f"use {name}"), self._connect(name, password, f"the login {name}") as connection:
+            schemas = [] if self._account.get("template") else schemas  # what a template shows is the team's to say
             blind = connection.execute("SELECT s FROM unnest(%s::text[]) s WHERE NOT has_schema_privilege(s, 'USAGE')", [schemas]).fetchall()
             if blind:
                 raise AccountError(f"{name} cannot use the schema {blind[0][0]}. Next: see that the admin may grant it, then run again")
@@ -187,8 +193,9 @@ class PostgresqlAccounts:
             if not self._ask("SELECT has_schema_privilege(%s, %s, 'USAGE')", owner, schema)[0][0]:
                 self._execute("GRANT USAGE ON SCHEMA {schema} TO {owner}", f"{owner}: may use schema {schema}", schema=schema, owner=owner)
             for kind, privileges in (("table", TABLES[account["access"]]), ("sequence", SEQUENCES[account["access"]])):
-                self._grant_all(schema, kind, privileges)
-                self._take_away(schema, kind, privileges)
+                own = () if account.get("template") else privileges  # what a template gives is its own
+                self._grant_all(schema, kind, own)
+                self._take_away(schema, kind, own)
 
     def _missing(self, schema: str, kind: str, privileges: tuple[str, ...]) -> list[str]:
         """Objects on which the owner lacks one of the privileges."""
@@ -198,7 +205,7 @@ class PostgresqlAccounts:
         return [name for (name,) in self._ask(statement, [schema], KINDS[kind], *[self._account["owner"]] * len(privileges))]
 
     def _grant_all(self, schema: str, kind: str, privileges: tuple[str, ...]) -> None:
-        owner, missing = self._account["owner"], self._missing(schema, kind, privileges)
+        owner, missing = self._account["owner"], self._missing(schema, kind, privileges) if privileges else []
         if not missing:
             return
         for name in missing:  # one by one: an admin may not be able to grant on some, and some may be gone by now
@@ -234,7 +241,7 @@ class PostgresqlAccounts:
     def _defaults(self) -> None:
         """Objects that are made later: default privileges belong to who makes them, so each such role that the admin may act for gets them."""
         account, owner = self._account, self._account["owner"]
-        for schema in account["schemas"]:
+        for schema in account["schemas"] if not account.get("template") else []:
             makers = self._ask(
                 f"SELECT DISTINCT r.rolname FROM pg_roles r WHERE pg_has_role(current_user, r.oid, 'USAGE') AND (r.rolname = current_user "  # noqa: S608
                 f"OR r.oid IN (SELECT c.relowner FROM pg_class c {_IN_SCHEMAS}) OR r.oid IN (SELECT defaclrole FROM pg_default_acl d "
@@ -315,8 +322,8 @@ class PostgresqlAccounts:
             told.append("password set")
         if parts:
             self._execute("ALTER ROLE {name} {parts}", f"{name}: {', '.join(told)}", name=name, parts=sql.SQL(" ").join(parts))
+        self._membership(name, self._account["owner"])
         self._settings(name)
-        self._membership(name)
 
     def _password_is(self, name: str, password: str) -> bool:
         """By recomputing the verifier where the admin may read it, else by logging in."""
@@ -338,6 +345,8 @@ class PostgresqlAccounts:
         settings = {"statement_timeout": str(self._account["statement_timeout"]), "idle_in_transaction_session_timeout": "60000"}
         if self._account["access"] == "read_only":
             settings["default_transaction_read_only"] = "on"
+        if self._account.get("acts_as"):  # so that a policy's current_user is the same in both slots
+            settings["role"] = self._account["acts_as"]
         wanted, before = {f"{key}={value}" for key, value in settings.items()}, self._held_settings(name)
         if before == {"": wanted}:
             return
@@ -361,8 +370,10 @@ class PostgresqlAccounts:
         )
         return {database: set(config) for database, config in self._ask(statement, _quoted(name))}
 
-    def _membership(self, name: str) -> None:
-        owner, held = self._account["owner"], self._memberships(name)
+    def _membership(self, name: str, owner: str) -> None:
+        held = self._memberships(name)
+        if owner not in held and not self._ask("SELECT 1 FROM pg_roles WHERE rolname = %s", owner):
+            raise AccountError(f"there is no role {owner}. Next: correct users.template of {self._account['service']}, or make that role")
         if owner not in held:
             self._execute("GRANT {owner} TO {name}", f"{name}: member of {owner}", owner=owner, name=name)
         elif held[owner] != (True, False):
@@ -393,6 +404,16 @@ class PostgresqlAccounts:
         if found[0][0]:
             self._execute("ALTER ROLE {name} NOLOGIN PASSWORD NULL", f"{name}: may not log in any more", name=name)
         return [name]
+
+    def _drop(self, names: list[str]) -> None:
+        """Roles that nobody needs any more, with what they were granted here. What they have elsewhere keeps them, without a login."""
+        with self._perhaps(f"{', '.join(names)} stay, without a login: they have something that the admin may not take away"):
+            there = [name for name in names if self._ask("SELECT 1 FROM pg_roles WHERE rolname = %s", name)]
+            for name in there:
+                self._execute("GRANT {name} TO CURRENT_USER", name=name)
+                self._execute("DROP OWNED BY {name}", name=name)
+            for name in there:
+                self._execute("DROP ROLE {name}", f"{name}: dropped", name=name)
 
     def _end_sessions(self, name: str, check: bool) -> None:
         """After the commit, so that no new one can come. An admin who may not signal them is a member for the length of a transaction."""
@@ -455,7 +476,7 @@ def _why_not_connected(error: Any, account: dict, what: str) -> str:
     """libpq's texts name host, user and database, never a password; only the reason is taken from them."""
     text, place = str(error), f"{account['host']}:{account['port']}/{account['database']}"
     reasons = (
-        ("password authentication failed", "was refused", "correct it in the .env: ansible-vault edit"),
+        ("password authentication failed", "was refused", REMEDY if what == ADMIN else account.get("remedy", REMEDY)),
         ("is not permitted to log in", "was refused", "run rotate.yml"),
         ("too many connections", "found too many connections open", "raise the limit, or wait"),
         ("certificate verify failed", "met a certificate that its CA did not sign", "correct ca"),

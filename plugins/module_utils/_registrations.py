@@ -10,6 +10,15 @@ import hashlib
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
 
+#: The headers in which a caller's own login comes, by the ways that a target may accept (services/mcp_bridge, users/headers.py).
+LOGIN_HEADERS = {
+    "headers": ["X-Database-User", "X-Database-Password"],
+    "connection_string": ["X-Database-Connection-String"],
+    "stored": [],
+}
+#: In which the gateway's own process says who calls (roles/gateway, mcp_gateway_identity.py); a client's is thrown away there.
+IDENTITY_HEADER = "X-Database-Identity"
+
 
 def probed_servers(found: list[dict], team_token: str) -> list[dict]:
     """The services in the form of the option ``servers`` of ``mcp.tenancy.mcp_probe``."""
@@ -26,6 +35,17 @@ def seen_through_gateway(declaration: dict) -> list[dict]:
     return found
 
 
+def people_seen_through_gateway(declaration: dict, people: list[dict]) -> list[dict]:
+    """The same for logins that are stored for people (:func:`_people.services`), each asked for as that person. ``on``: the service beside it."""
+    found = []
+    for one in people:
+        space = _space(declaration["mcp_team"], one["environment"])
+        name = f"{space}-{one['engine']}-users"
+        place = {"server": name, "gateway": name, "database": one["database"]["database"]}
+        found.append({"service": one["name"], "engine": one["engine"], **place, "person": one["person"], "team": space, "on": one["base"]})
+    return found
+
+
 def _space(team: str, environment: str) -> str:
     """The name of an environment's team and virtual server at the gateway."""
     return f"{team}-{environment}".replace("_", "-")
@@ -33,7 +53,8 @@ def _space(team: str, environment: str) -> str:
 
 def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
     """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
-    of_url = {service["url"]: _declaration.bridge_token(team_token, service["name"]) for service in _declaration.services(declaration)}
+    services = [*_declaration.services(declaration), *_declaration.user_services(declaration)]
+    of_url = {service["url"]: _declaration.bridge_token(team_token, service["name"]) for service in services}
     label = {url: hashlib.sha256(f"label\0{token}".encode()).hexdigest()[:12] for url, token in of_url.items()}
     return [{**gateway, "auth_token": of_url[gateway["url"]], "auth_version": label[gateway["url"]]} for gateway in gateways]
 
@@ -76,11 +97,27 @@ def registry(declaration: dict) -> dict:
                 "description": f"The databases of team {team}, environment {environment['name']}",
             }
         )
+        for service in (one for one in _declaration.user_services(declaration) if one["environment"] == environment["name"]):
+            _for_users(wanted, declaration, service, space, members)
         for email in members:
             # One member: the entry has the server's name. More of them: each entry says whose it is.
             name = space if len(members) == 1 else f"{space}-{_short_name(email, members)}"
             wanted["clients"].append({"name": name, "user": email, "team": space, "server": space, **_token_life(declaration)})
     return wanted
+
+
+def _for_users(wanted: dict[str, list], declaration: dict, service: dict, space: str, members: list[str]) -> None:
+    """A virtual server of its own: a login's headers are for one database."""
+    name = f"{space}-{service['engine']}-users"
+    about = f"{service['engine']} database {service['database']['database']} of {service['environment']}, each caller with a login of their own"
+    accepts = service["users"].get("accepts") or ["headers"]
+    same = {"name": name, "team": space, "visibility": "team", "description": about}
+    headers = [*(header for way in accepts for header in LOGIN_HEADERS[way]), IDENTITY_HEADER]
+    wanted["gateways"].append({**same, "url": service["url"], "transport": "STREAMABLEHTTP", "passthrough_headers": headers})
+    wanted["servers"].append({**same, "gateways": [name]})
+    for email in members:
+        entry = name if len(members) == 1 else f"{name}-{_short_name(email, members)}"
+        wanted["clients"].append({"name": entry, "user": email, "team": space, "server": name, **_token_life(declaration)})
 
 
 def _short_name(email: str, members: list[str]) -> str:

@@ -113,7 +113,8 @@ class Registry:
         if action["action"] == "delete":
             return self.client.delete_gateway(action["id"])
         wanted = next(gateway for gateway in self.desired["gateways"] if gateway["name"] == action["name"])
-        fields = {key: wanted[key] for key in ("url", "transport", "visibility", "description", "tags")} | {"team_id": self._team_id(wanted["team"])}
+        same = ("url", "transport", "visibility", "description", "tags", "passthrough_headers")
+        fields = {key: wanted[key] for key in same} | {"team_id": self._team_id(wanted["team"])}
         if action["action"] == "create":
             self.client.create_gateway({"name": wanted["name"], **fields}, wanted["auth_token"])
         elif action["action"] == "replace":

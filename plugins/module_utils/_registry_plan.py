@@ -36,11 +36,11 @@ def normalise(desired: dict) -> dict:
     """The same wishes in the gateway's spelling: e-mail addresses in lower case (it stores them so), tags as their ids, the bearer's version among them."""
     teams = [{**team, "members": [{**member, "email": member["email"].strip().lower()} for member in team["members"]]} for team in desired["teams"]]
     gateways = []
-    for gateway in desired["gateways"]:
+    for gateway in [{"passthrough_headers": [], **one} for one in desired["gateways"]]:
         tags = {"-".join(tag.strip().lower().replace("_", "-").split()) for tag in gateway["tags"]}
         if gateway["auth_version"]:
             tags.add(f"{VERSION_TAG}{gateway['auth_version']}")
-        gateways.append({**gateway, "tags": sorted(tags)})
+        gateways.append({**gateway, "tags": sorted(tags), "passthrough_headers": sorted(gateway["passthrough_headers"])})
     clients = [{**client, "user": client["user"].strip().lower()} for client in desired["clients"]]
     return {**desired, "teams": teams, "gateways": gateways, "clients": clients}
 
@@ -136,7 +136,7 @@ def plan_gateways(desired: dict, actual: dict) -> list[dict]:
     for wanted in desired["gateways"]:
         row, twins = pick_gateway(wanted, actual)
         actions += [{"kind": "gateway", "name": wanted["name"], "action": "delete", "fields": {}, "id": twin["id"]} for twin in twins]
-        after = {key: wanted[key] for key in ("url", "transport", "team", "visibility", "description", "tags")}
+        after = {key: wanted[key] for key in ("url", "transport", "team", "visibility", "description", "tags", "passthrough_headers")}
         after |= {"auth": wanted["auth_version"] or "", "enabled": True, "reachable": True, "tools": "as the gateway"}
         action = _action("gateway", wanted["name"], row, after, _gateway_before(row, after, actual) if row else None)
         if action["action"] == "update" and action["fields"].get("auth", {}).get("after"):

@@ -18,13 +18,16 @@ def of_accounts(report: dict, names: list[str]) -> dict[str, str]:
 
 
 def of_hosts(reports: dict[str, dict], expected: dict[str, dict[str, dict]]) -> dict[str, str]:
-    """``reports``: host → ``{"placed", "generations", "logins"}``, registered results. ``expected``: host → service → the slot to be used there."""
+    """``reports``: host → ``{"placed", "generations", "logins"}``, registered results. ``expected``: host → credential → the slot to be used there.
+
+    Where a ``bridge`` has several, it is named, and the mark is that of all.
+    """
     wrong = _of_generations(reports, expected)
     for host, services in expected.items():
         seen = reports[host].get("logins") or {}
         for name, slot in services.items():
             told = (seen.get("logins") or {}).get(name) or {}
-            if name in wrong:
+            if name in wrong or slot["login"] is None:  # nothing to be seen of one that goes
                 continue
             if told.get("error") or not told:
                 wrong[name] = f"{host}: not seen through the gateway: {told.get('error') or _words(seen) or 'no answer'}"
@@ -48,7 +51,7 @@ def _of_generations(reports: dict[str, dict], expected: dict[str, dict[str, dict
                 if name in wrong:
                     continue
                 if step == "generations":
-                    state = (told.get("bridges") or {}).get(name)
+                    state = (told.get("bridges") or {}).get(slot.get("bridge", name))
                     why = (state["error"] or ("" if state["credential"] == slot["mark"] else "it uses another login")) if state else _words(told) or "no answer"
                 else:
                     why = _words(told) if told.get("failed") or told.get("unreachable") else ""

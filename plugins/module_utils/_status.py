@@ -10,21 +10,58 @@ import datetime
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _rotation
 
+ACTIVE = ("host", "service", "user", "login", "calls", "in flight", "idle", "memory")
 COLUMNS = ("host", "service", "environment", "health", "login", "slot", "generation", "age", "due in", "last result")
 
 
+def active(hosts: dict[str, dict]) -> list[dict]:
+    """Who uses a login of their own now: a row for each login on each host. ``user`` is whom the gateway names."""
+    return [
+        {
+            "host": host,
+            "service": name,
+            "user": one.get("user") or "-",
+            "login": one["login"],
+            "calls": str(one["calls"]),
+            "in flight": str(one["in_flight"]),
+            "idle": span(datetime.timedelta(seconds=one["idle_seconds"])),
+            "memory": f"{one['memory_kib'] / 1024:.0f} MiB",
+        }
+        for host, told in hosts.items()
+        for name, state in sorted((told["states"] or {}).items())
+        for one in sorted(state.get("people") or [], key=lambda one: one["login"])
+    ]
+
+
 def rows(declaration: dict, document: dict, hosts: dict[str, dict], now: datetime.datetime) -> list[dict]:
-    """``hosts``: host → ``{"services": names that should be there, "states": what they say}``, states None for a host that cannot be reached."""
+    """``hosts``: host → ``{"services": names that should be there, "users": those of people, "states": what they say}``.
+
+    ``states`` is None for a host that cannot be reached.
+    """
     rotation, found = _rotation.of(declaration), []
     for host, told in hosts.items():
         for name in ["gateway", *told["services"]]:
             entry = document["credentials"].get(name)
-            state = None if told["states"] is None else told["states"].get(name, {"ready": False, "why": "is not deployed"})
+            state = _state(told["states"], name)
             row = dict.fromkeys(COLUMNS, "") | {"host": host, "service": name, "environment": name.partition("-")[2], "health": _health(state, entry)}
             if entry is not None:
                 row |= _credential(entry, rotation, now)
             found.append(row)
+        for service in told.get("users", []):
+            state = _state(told["states"], service["name"])
+            users = (state or {}).get("users") or {}
+            shown = f"{users['processes']} of {users['most']} in use, {users['stored']} stored" if users else ""
+            row = {"host": host, "service": service["name"], "environment": service["environment"], "health": _health(state, None), "login": "each their own"}
+            found.append(dict.fromkeys(COLUMNS, "") | row | {"last result": shown})
+            stored = {name: entry for name, entry in sorted(document["credentials"].items()) if name.startswith(f"{service['base']}/")}
+            for name, entry in stored.items():
+                row = {"host": host, "service": name, "environment": service["environment"], "health": "ok" if entry["active"] else "has no login"}
+                found.append(dict.fromkeys(COLUMNS, "") | row | _credential(entry, rotation, now))
     return found
+
+
+def _state(states: dict | None, name: str) -> dict | None:
+    return None if states is None else states.get(name, {"ready": False, "why": "is not deployed"})
 
 
 def well(found: list[dict]) -> bool:

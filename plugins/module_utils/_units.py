@@ -16,6 +16,8 @@ UNSEAL_SECONDS, STOP_SECONDS, WATCHDOG_SECONDS = 60, 30, 60
 #: Seconds from the start to a service that says it is ready; the gateway migrates its database first.
 START_SECONDS = {"gateway": 300}
 MEMORY = {"gateway": "2G"}
+#: What the bridge takes when nothing is declared (services/mcp_bridge, config.py).
+USERS_MOST, USERS_MEMORY, DENSE_MEMORY = 30, 512 * 1024**2, 2 * 1024**3
 
 LABEL = "@LABEL@"
 
@@ -56,6 +58,26 @@ TasksMax=512
 # MemoryDenyWriteExecute: Node.js and the gateway's JSON and regex engines make code while they run.
 # PrivateNetwork, IPAddressDeny: databases are on the network, and named by host names.
 """
+
+
+#: A service whose callers bring their own logins makes a sandbox for each of their processes, and needs for it what the sandbox of its own unit forbids
+#: the others: namespaces of its own, and mounts in them. bubblewrap gives all of it up before a wrapped server starts.
+FOR_USERS = {
+    "ProcSubset=pid": "ProcSubset=all",  # it reads /proc/sys/kernel/overflowuid; inside of the sandbox there is no /proc
+    # bubblewrap opens what it binds with openat2, which this setting forbids altogether. Nobody else can enter a folder that the service can write to.
+    "RestrictSUIDSGID=yes": "RestrictSUIDSGID=no",
+    "RestrictNamespaces=yes": "RestrictNamespaces=user pid mnt ipc uts",
+    "SystemCallFilter=@system-service\n": "SystemCallFilter=@system-service @mount\n",
+    "SystemCallFilter=~@privileged\n": "SystemCallFilter=~@clock @module @reboot @swap\n",
+    "TasksMax=512": "TasksMax=8192",
+}
+
+
+def _sandbox(service: dict) -> str:
+    text = SANDBOX
+    for line, instead in FOR_USERS.items() if "users" in service.get("bridge", {}) else ():
+        text = text.replace(line, instead)
+    return text
 
 
 def prefix(team: str) -> str:
@@ -139,11 +161,21 @@ Group={service["user"]}
 RuntimeDirectory={relative}/{name}
 RuntimeDirectoryMode=0700
 ReadWritePaths={" ".join(writable)}
-MemoryMax={MEMORY.get(name, "1G")}
-{SANDBOX}
+MemoryMax={_memory(name, service)}
+{_sandbox(service)}
 [Install]
 WantedBy={entry["target"]}
 """
+
+
+def _memory(name: str, service: dict) -> str:
+    """Half of what all processes of users may take together: they share their program's pages, and seldom are all at their bound."""
+    users = service.get("bridge", {}).get("users")
+    if users is None:
+        return MEMORY.get(name, "1G")
+    if users.get("dense"):
+        return str(1024**3 + int(users.get("memory_bytes", DENSE_MEMORY)))
+    return str(1024**3 + int(users.get("most", USERS_MOST)) * int(users.get("memory_bytes", USERS_MEMORY)) // 2)
 
 
 def firewall_rules(manifest: dict) -> str:

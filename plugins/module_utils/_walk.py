@@ -13,6 +13,7 @@
 ``staged``: the new password is in the store, no database has heard of it. ``proven``: the database has it, it logs in, it can do what it should;
 from here on hosts may use it. ``verified``: every host uses it, seen through its gateway; it is the active one now, the old one still works.
 ``back``: something failed after hosts may have changed; they are to use the old one again, and both work until each of them says so.
+``leaving``: the credential itself goes: no host uses it any more, then its logins are ended, then it is forgotten.
 
 Every step may be repeated. A run that finds a credential on its way goes on from there, with the password that is in the store, so that at each
 moment a stored login works whatever was killed.
@@ -26,7 +27,7 @@ from collections.abc import Callable
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials
 
-STAGED, PROVEN, VERIFIED, BACK = "staged", "proven", "verified", "back"
+STAGED, PROVEN, VERIFIED, BACK, LEAVING = "staged", "proven", "verified", "back", "leaving"
 
 
 def due(document: dict, every: datetime.timedelta, now: datetime.datetime, forced: list[str] | None) -> list[str]:
@@ -64,12 +65,21 @@ def begun(entry: dict, logins: dict[str, str], draw: Callable[[], str], mark: st
     return entry
 
 
+def leaving(entry: dict, now: str) -> dict:
+    """The entry of a credential that nobody shall use any more."""
+    entry = copy.deepcopy(entry)
+    entry["walk"] = {"step": LEAVING, "slot": entry["active"], "began": now}
+    return entry
+
+
 def usable(entry: dict) -> dict[str, dict | None]:
     """For each of our two slots the login that must work now, or None where none may. Empty: not ours to change."""
     if entry["kind"] != "managed":
         return {}
     names = {entry["active"]}
     walk = entry["walk"]
+    if walk and walk["step"] == LEAVING:
+        return {slot: None if walk.get("drained") else entry["slots"].get(slot) for slot in _credentials.SLOTS}
     if walk and not (walk["step"] == VERIFIED and walk.get("drained")):
         names |= {walk["slot"], walk.get("old")}
     return {slot: entry["slots"].get(slot) if slot in names else None for slot in _credentials.SLOTS}
@@ -81,8 +91,8 @@ def to_prove(entry: dict) -> list[str]:
     return [walk["slot"]] if walk and walk["step"] in (STAGED, PROVEN) else []
 
 
-def after_accounts(entry: dict, error: str, now: str) -> dict:
-    """What follows once the database was told (and each login tried), or refused with ``error``."""
+def after_accounts(entry: dict, error: str, now: str) -> dict | None:
+    """What follows once the database was told (and each login tried), or refused with ``error``. None: the credential is gone."""
     entry = copy.deepcopy(entry)
     walk = entry["walk"]
     if walk is None:
@@ -94,6 +104,8 @@ def after_accounts(entry: dict, error: str, now: str) -> dict:
         if entry["active"] is None:
             return _promoted(entry, now, "created", retire=False)
         walk["step"] = PROVEN
+    elif walk["step"] == LEAVING and walk.get("drained") and not error:
+        return None
     elif walk["step"] == VERIFIED and walk.get("drained") and not error:
         entry["slots"] = {entry["active"]: entry["slots"][entry["active"]]}
         return _ended(entry, "rotated", "", now)
@@ -119,8 +131,10 @@ def after_settling(entry: dict, error: str, now: str) -> dict:
     entry = copy.deepcopy(entry)
     walk = entry["walk"]
     if walk is None or error:
+        if walk and walk["step"] == LEAVING:
+            walk["why"] = error
         return entry
-    if walk["step"] == VERIFIED:
+    if walk["step"] in (VERIFIED, LEAVING):
         walk["drained"] = True
     elif walk["step"] == BACK:
         return _ended(entry, "failed", walk["why"], now)

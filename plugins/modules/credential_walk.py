@@ -49,6 +49,12 @@ options:
     description: Hosts of the team that are not in this run; a rotation is refused then.
     type: list
     elements: str
+  person:
+    description:
+      - For O(phase=begin), what is wanted for one person's stored login, instead of what is due.
+      - C(do) is V(add), V(rotate) or V(remove), C(service) the service beside the one that takes it, C(user) the person's address.
+        C(login_file), a file on the control node with a connection string, is for a login that somebody else made.
+    type: dict
   done:
     description: Credentials that an earlier batch of this run had.
     type: list
@@ -101,6 +107,16 @@ looked_at:
   returned: for O(phase=begin)
   type: list
   elements: str
+bridges:
+  description: Services whose bridges are to use other logins.
+  returned: for O(phase=begin)
+  type: list
+  elements: str
+people:
+  description: Whom the gateway is asked as, in the form of the option O(mcp.tenancy.gateway_logins#module:services).
+  returned: for O(phase=begin)
+  type: list
+  elements: dict
 errors:
   description: Of each credential that is not well, why.
   returned: for O(phase=accounts), O(phase=hosts), O(phase=settled)

@@ -29,6 +29,7 @@ options:
     required: true
   services:
     description: Whom to ask. Each has C(service), C(engine), C(server) (name of the virtual server), C(gateway) (name of the registration) and C(database).
+      With C(person) and C(team) the gateway is asked as that member of that team.
     type: list
     elements: dict
     required: true

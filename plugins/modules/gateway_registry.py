@@ -113,6 +113,14 @@ options:
         type: list
         elements: str
         default: []
+      passthrough_headers:
+        description:
+          - Headers of a client's request that the gateway hands on to this upstream. It does so only where its setting C(ENABLE_HEADER_PASSTHROUGH) is on.
+          - Never name C(Authorization) here, it is the client's token for the gateway.
+        type: list
+        elements: str
+        default: []
+        version_added: "0.1.0"
       auth_token:
         description:
           - A bearer token that the gateway shows the upstream. It reads back masked, so O(gateways[].auth_version) says when it is another one.
@@ -309,6 +317,7 @@ ARGUMENTS = {
             "visibility": VISIBILITY,
             "description": DESCRIPTION,
             "tags": {"type": "list", "elements": "str", "default": []},
+            "passthrough_headers": {"no_log": False, "type": "list", "elements": "str", "default": []},
             "auth_token": {"type": "str", "no_log": True},
             "auth_version": {"type": "str"},
         },

@@ -20,6 +20,10 @@ options:
     description: Seconds that each service may take.
     type: float
     default: 20
+  team_token:
+    description: The team's C(MCP_BRIDGE_TOKEN); with it services of people tell whose logins are in use.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -42,6 +46,7 @@ RETURN = r"""
 states:
   description:
     - Of each service C(ready), C(why) (why not), and for a bridge C(credential) (the name of the login that it uses), C(restarts) and C(reloads).
+    - Of a service of people C(users), how many processes there are, and with O(team_token) C(people), the logins that are in use.
   returned: success
   type: dict
 """
@@ -53,34 +58,53 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-SHOWN = ("credential", "restarts", "reloads")
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+
+SHOWN = ("credential", "restarts", "reloads", "users")
 
 
-def state(name: str, service: dict, seconds: float) -> dict:
-    """What one service says of itself."""
+def state(name: str, service: dict, seconds: float, token: str = "") -> dict:
+    """What one service says of itself; with the team's ``token``, of people with logins of their own who use it too."""
     path = "/readyz" if "bridge" in service else "/ready"
-    connection = http.client.HTTPConnection("127.0.0.1", service["listen"]["port"], timeout=seconds)
+    port = service["listen"]["port"]
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
+        status, said = asked(port, path, {}, seconds)
+        people = None
+        if token and "users" in service.get("bridge", {}):
+            bearer = _declaration.bridge_token(token, name)
+            people = asked(port, "/users", {"Authorization": f"Bearer {bearer}"}, seconds)[1]
     except (OSError, ValueError, http.client.HTTPException) as error:
         return {"ready": False, "why": f"{name} does not answer ({type(error).__name__})"}
+    found = {"ready": status == 200, "why": said.get("why") or said.get("trouble") or "", **{key: said[key] for key in SHOWN if key in said}}
+    return found if people is None else {**found, "people": people}
+
+
+def asked(port: int, path: str, headers: dict[str, str], seconds: float) -> tuple[int, object]:
+    """Status and answer of one door."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
     finally:
         connection.close()
-    return {"ready": answer.status == 200, "why": said.get("why") or said.get("trouble") or "", **{key: said[key] for key in SHOWN if key in said}}
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"manifest": {"type": "path", "required": True}, "timeout": {"type": "float", "default": 20}}, supports_check_mode=True
+        argument_spec={
+            "manifest": {"type": "path", "required": True},
+            "timeout": {"type": "float", "default": 20},
+            "team_token": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
     )
     try:
         services = json.loads(Path(module.params["manifest"]).read_text())["services"]
     except (OSError, ValueError, KeyError) as error:
         module.fail_json(msg=f"{module.params['manifest']} cannot be read ({type(error).__name__}). Next: run deploy.yml.")
     with ThreadPoolExecutor(8) as threads:
-        found = threads.map(lambda name: state(name, services[name], module.params["timeout"]), services)
+        found = threads.map(lambda name: state(name, services[name], module.params["timeout"], module.params["team_token"]), services)
         module.exit_json(changed=False, states=dict(zip(services, found, strict=True)))
 
 

@@ -53,6 +53,11 @@ services:
   returned: success
   type: list
   elements: dict
+users:
+  description: A row for each login of people that is in use.
+  returned: success
+  type: list
+  elements: dict
 well:
   description: Whether nothing needs somebody.
   returned: success

@@ -54,6 +54,23 @@ def given(values: dict[str, str], services: list[dict], names: object) -> dict[s
     return found
 
 
+def given_in_file(path: str, service: dict) -> tuple[str, str]:
+    """The login of one connection string in a file that only its owner may read. Raises CredentialsError."""
+    step = "write the connection string of that login into a file with mode 0600, and remove the file afterwards"
+    try:
+        with open(path, encoding="utf-8") as stream:
+            if os.fstat(stream.fileno()).st_mode & 0o077:
+                raise _credentials.CredentialsError(f"{path}: others than its owner may read it. Next: chmod 600 {path}")
+            login = _connection_string.parse(stream.read().strip(), service["engine"])
+    except (OSError, UnicodeDecodeError) as error:
+        raise _credentials.CredentialsError(f"{path} cannot be read ({type(error).__name__}). Next: {step}") from None
+    except _connection_string.ConnectionStringError as error:
+        raise _credentials.CredentialsError(f"{path} {error}. Next: {step}") from None
+    if wrong := _connection_string.disagreements(login, service["database"]):
+        raise _credentials.CredentialsError(f"{path} disagrees with {service['name']} about its {'; '.join(wrong)}. Next: correct it")
+    return login.user, login.password
+
+
 def label(key: bytes) -> object:
     """A keyed digest of a login, to know it again without keeping it."""
     return lambda login, password: hmac.new(key, f"mcp.tenancy login\0{login}\0{password}".encode(), hashlib.sha256).hexdigest()[:24]

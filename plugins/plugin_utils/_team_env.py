@@ -20,7 +20,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _credentials, _declaration, _password
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _credentials, _declaration, _password, _people
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
@@ -191,13 +191,19 @@ def projection(values: dict[str, str], declaration: dict, document: dict) -> dic
             service["engine"], slot["login"], slot["password"], target["host"], target["port"], target["database"], parameters
         )
         wanted[service["mark"]] = slot["mark"]
+    for service in (one for one in _declaration.user_services(declaration) if one["stored"]):
+        people = _people.directory(document, service["base"])
+        wanted[service["credential"]], wanted[service["mark"]] = json.dumps(people, sort_keys=True), _people.mark(people)
     return dict(sorted(wanted.items()))
 
 
 def newer_on_the_host(held: dict[str, str], wanted: dict[str, str], declaration: dict) -> list[str]:
-    """Services of which the host has a later generation than what it would get now."""
+    """Services and people of which the host has a later generation than what it would get now."""
     names = {service["name"]: service["mark"] for service in _declaration.services(declaration)}
-    return [name for name, mark in names.items() if _credentials.generation_of(held.get(mark, "")) > _credentials.generation_of(wanted[mark])]
+    found = [name for name, mark in names.items() if _credentials.generation_of(held.get(mark, "")) > _credentials.generation_of(wanted[mark])]
+    for service in (one for one in _declaration.user_services(declaration) if one["stored"]):
+        found += [f"{service['base']}/{address}" for address in _people.newer(held.get(service["credential"], ""), wanted[service["credential"]])]
+    return found
 
 
 def host_key(team_key: bytes, host: str) -> bytes:

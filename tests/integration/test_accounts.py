@@ -6,6 +6,7 @@ Another PostgreSQL is tried with MCP_TEST_POSTGRES (conninfo of a superuser, wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pymongo
 import pymongo.errors
+import pymongo.uri_parser
 import pytest
 from psycopg import sql
 
@@ -275,12 +277,17 @@ def test_the_servers_log_never_has_a_clear_password(database, demo) -> None:
 
 
 class Mongo:
-    """A database ``accounts`` and an admin with userAdmin."""
+    """A database ``accounts`` and an admin with userAdmin: at the demo's server, or at the one that MCP_TEST_MONGODB names.
+
+    MCP_TEST_MONGODB is the connection string of a root login, MCP_TEST_MONGODB_CA the file of its CA.
+    """
 
     def __init__(self, demo) -> None:
-        self.home, self.state, self.ca = demo.home, demo_state.load(demo.home), str(demo.home / "databases/tls/ca.pem")
+        self.home, self.state, self._root = demo.home, demo_state.load(demo.home), os.environ.get("MCP_TEST_MONGODB", "")
+        self.ca = os.environ.get("MCP_TEST_MONGODB_CA", str(demo.home / "databases/tls/ca.pem"))
         self.admin = {"user": "acc_admin", "password": ODD}
-        place = {"host": "localhost", "port": self.state.ports["mongodb"], "database": "accounts", "parameters": {"authSource": "admin", "tls": "true"}}
+        host, port = pymongo.uri_parser.parse_uri(self._root)["nodelist"][0] if self._root else ("localhost", self.state.ports["mongodb"])
+        place = {"host": host, "port": port, "database": "accounts", "parameters": {"authSource": "admin", "tls": "true"}}
         service = {"name": "mongodb-dev", "engine": "mongodb", "environment": "dev", "access": "read_only", "limits": {}, "owner": "acc", "database": place}
         self.account = _accounts.account({"mcp_team": "t"}, service)
 
@@ -288,18 +295,28 @@ class Mongo:
         with _mongodb.MongodbAccounts(self.account, self.admin, self.ca) as accounts:
             return accounts.ensure({slot: wanted(password) for slot, password in slots.items()})
 
-    def login(self, slot: str, password: str) -> pymongo.MongoClient:
-        return logins.mongodb_client(self.home, self.state, f"acc_{slot}", password)
+    @contextlib.contextmanager
+    def root(self) -> Iterator[pymongo.MongoClient]:
+        if not self._root:
+            with logins.mongodb_admin(self.home, self.state) as client:
+                yield client
+            return
+        with pymongo.MongoClient(self._root, tls=True, tlsCAFile=self.ca, authSource="admin", directConnection=True) as client:
+            yield client
+
+    def login(self, name: str, password: str) -> pymongo.MongoClient:
+        place = {"host": self.account["host"], "port": self.account["port"], "tls": True, "tlsCAFile": self.ca, "directConnection": True}
+        return pymongo.MongoClient(**place, username=name, password=password, authSource="admin", serverSelectionTimeoutMS=10000)
 
 
 @pytest.fixture
 def mongodb(demo) -> Iterator[Mongo]:
     found = Mongo(demo)
-    with logins.mongodb_admin(demo.home, found.state) as client:
+    with found.root() as client:
         client.admin.command("createUser", "acc_admin", pwd=ODD, roles=[{"role": "userAdmin", "db": "admin"}])
         client["accounts"]["orders"].insert_one({"what": "one"})
     yield found
-    with logins.mongodb_admin(demo.home, found.state) as client:
+    with found.root() as client:
         client.drop_database("accounts")
         for name in ("acc_admin", "acc_a", "acc_b"):
             if client.admin.command("usersInfo", {"user": name, "db": "admin"})["users"]:
@@ -312,17 +329,17 @@ def test_mongodb_makes_proves_puts_right_and_ends(mongodb) -> None:
         accounts.prove("a", ODD)
         with pytest.raises(_accounts.AccountError, match="was refused"):
             accounts.prove("a", "hunter2")
-    with logins.mongodb_admin(mongodb.home, mongodb.state) as admin:
+    with mongodb.root() as admin:
         admin.admin.command("updateUser", "acc_a", pwd="another", roles=[{"role": "readWrite", "db": "accounts"}])
     with _mongodb.MongodbAccounts(mongodb.account, None, mongodb.ca) as accounts, pytest.raises(_accounts.AccountError, match="can write to accounts"):
         accounts.prove("a", "another")
     assert mongodb.ensure(a=ODD, b=None) == ["acc_a: roles put right, password set"]
-    with mongodb.login("a", ODD) as session:
+    with mongodb.login("acc_a", ODD) as session:
         assert session["accounts"]["orders"].count_documents({}) == 1
         assert mongodb.ensure(a=None, b="two") == ["acc_a: user dropped", "acc_b: user made"]
         with pytest.raises(pymongo.errors.OperationFailure):
             session["accounts"]["orders"].count_documents({})
-    with mongodb.login("a", ODD) as session, pytest.raises(pymongo.errors.OperationFailure):
+    with mongodb.login("acc_a", ODD) as session, pytest.raises(pymongo.errors.OperationFailure):
         session["accounts"]["orders"].count_documents({})
     assert mongodb.ensure(a=None, b="two") == []
 
@@ -331,7 +348,7 @@ def test_mongodb_why_it_did_not_go_well_is_told_with_the_next_step(mongodb, demo
     account, admin, ca = mongodb.account, mongodb.admin, mongodb.ca
     assert "the admin's login" in refused(account, {**admin, "password": "hunter2"}, ca)
     assert "over TLS only" in refused({**account, "parameters": {"authSource": "admin", "tls": "false"}}, admin, ca)
-    with logins.mongodb_admin(demo.home, mongodb.state) as client:
+    with mongodb.root() as client:
         client.admin.command("updateUser", "acc_admin", roles=[{"role": "read", "db": "accounts"}])
     assert "give the admin userAdmin at admin" in refused(account, admin, ca)
 
@@ -347,7 +364,7 @@ def test_mongodb_why_it_did_not_go_well_is_told_with_the_next_step(mongodb, demo
     ],
 )
 def test_the_test_server_refuses_what_mongod_refuses(mongodb, command, says) -> None:
-    with logins.mongodb_client(mongodb.home, mongodb.state, "acc_admin", ODD) as client, pytest.raises(pymongo.errors.OperationFailure, match=says):
+    with mongodb.login("acc_admin", ODD) as client, pytest.raises(pymongo.errors.OperationFailure, match=says):
         client.admin.command(command)
 
 

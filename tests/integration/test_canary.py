@@ -15,7 +15,8 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_str
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 #: Exempt by name (design, S1): each 0600.
-EXEMPT = {"control/vault.key", "team/etc/vault.key", "client.json", "team/state/mcp.db", "team/state/mcp.db-wal", "team/state/mcp.db-shm"}
+DATABASE = {f"team/state/mcp.db{end}" for end in ("", "-wal", "-shm")}
+EXEMPT = {"control/vault.key", "team/etc/vault.key", "client.json", "client-alice.json", "client-bob.json", *DATABASE}
 
 
 @pytest.fixture(scope="module")

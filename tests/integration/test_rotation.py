@@ -13,7 +13,7 @@ import pytest
 
 from demo import postgres
 from demo import state as demo_state
-from tests.integration.conftest import REPOSITORY, recap
+from tests.integration.conftest import BRIDGE, REPOSITORY, recap
 from tests.integration.load import under_load
 from tests.integration.rotating import assert_at_rest, assert_that_a_stored_login_works, connect, generations, login, rotate
 
@@ -22,8 +22,6 @@ KILLED = [
     "Stage a new password", "Set and try the logins", "Write down which logins work", "Place the host's own encrypted .env",
     "Have each bridge take its login", "Write down which logins are in use", "Write down which logins nobody uses", "End the logins that nobody uses",
 ]  # fmt: skip
-#: The wrapper that all tests after the first one leave as it is: it starts faster.
-BRIDGE = ("-e", "mcp_wrapper=bridge")
 
 
 @pytest.fixture(params=["translate", "bridge"])

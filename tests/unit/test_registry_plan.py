@@ -30,7 +30,7 @@ def wishes(**changes: object) -> dict:
 def there() -> dict:
     """Exactly what :func:`wishes` wants."""
     gateway = {"id": "g1", "name": "pg", "url": "http://localhost:1/mcp", "transport": "STREAMABLEHTTP", "team_id": DEV, "visibility": "team"}
-    gateway |= {"description": "", "tags": [], "auth_type": "", "enabled": True, "reachable": True}
+    gateway |= {"description": "", "tags": [], "passthrough_headers": [], "auth_type": "", "enabled": True, "reachable": True}
     return {
         "users": [{"email": "alice@demo.example", "is_admin": False, "is_active": True}],
         "teams": [{"id": DEV, "name": "demo-dev", "description": "d", "members": [{"email": "alice@demo.example", "role": "member"}]}],

@@ -226,3 +226,23 @@ def test_a_check_touches_nothing(port: int) -> None:
 def test_a_bridge_that_is_gone_and_a_command_that_fails_are_told() -> None:
     assert "it does not answer" in bring(1, lambda _commands: "")["error"]
     assert bring(1, lambda _commands: "systemctl ended with 1")["error"] == "systemctl ended with 1"
+
+
+def test_no_more_bridges_start_servers_at_a_time_than_there_are_processors() -> None:
+    """Three of five at a time: whoever was told takes its login when it is asked for the second time, and until then is at work."""
+    bridges = [_bridges.Bridge(f"postgres-{number}", number, "4.b", [[str(number)]]) for number in range(5)]
+    asked, at_work, most = dict.fromkeys(range(5), 0), set(), []
+
+    def reload(commands: list[list[str]]) -> str:
+        at_work.add(int(commands[0][0]))
+        most.append(len(at_work))
+        return ""
+
+    def ask(port: int) -> dict:
+        asked[port] += 1
+        if port in at_work and asked[port] > 2:
+            at_work.discard(port)
+        return status(credential="4.b" if asked[port] > 2 else "3.a")
+
+    told = _bridges.bring(bridges, 2, reload, ask, at_once=3)
+    assert all(one == {"credential": "4.b", "changed": True, "error": ""} for one in told.values()) and max(most) == 3

@@ -57,6 +57,17 @@ ACCOUNTS = [
 ]
 
 
+def test_a_credential_that_goes_is_used_by_nobody_then_ended_then_forgotten() -> None:
+    leaving = _walk.leaving(entry("proven"), NOW)
+    assert _credentials.in_use(leaving) is None and all(_walk.usable(leaving).values()), "its logins work until every host has let go"
+    assert _walk.after_accounts(leaving, "", NOW) == leaving and _walk.after_hosts(leaving, "", NOW) == leaving
+    assert at(_walk.after_settling(leaving, "gw1 is down", NOW))[0] == "leaving"
+    drained = _walk.after_settling(leaving, "", NOW)
+    assert _walk.usable(drained) == {"a": None, "b": None} and _walk.to_prove(drained) == []
+    assert _walk.after_accounts(drained, "down", NOW) == drained and _walk.after_accounts(drained, "", NOW) is None
+    assert _walk.begun(leaving, LOGINS, lambda: "new", "x", NOW) == leaving, "a rotation goes on with it"
+
+
 @pytest.mark.parametrize(("before", "error", "after"), ACCOUNTS)
 def test_what_follows_from_what_a_database_said(before: dict, error: str, after: tuple) -> None:
     assert at(_walk.after_accounts(before, error, NOW)) == after

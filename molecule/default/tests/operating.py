@@ -24,7 +24,7 @@ import asyncio, json, os, sys, time
 import httpx2
 
 entries = json.load(open(sys.argv[1]))["mcpServers"]
-targets, callers, stop = json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+targets, callers, pause, stop = json.loads(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
 told = {"right": 0, "errors": [], "slowest": 0.0}
 
 async def caller(number):
@@ -56,6 +56,7 @@ async def caller(number):
             else:
                 told["errors"].append([round(took, 2), text[:300]])
                 await asyncio.sleep(0.2)
+            await asyncio.sleep(pause)
 
 async def main():
     await asyncio.gather(*(caller(number) for number in range(callers)))
@@ -75,14 +76,16 @@ class Load:
 
 
 @contextlib.contextmanager
-def load(client: Client, team: str, targets: list[tuple[str, ...]], callers: int = 4) -> Iterator[Load]:
-    """``targets``: entries of the client configuration, each with the tool to call, and for MongoDB's the database."""
+def load(client: Client, team: str, targets: list[tuple[str, ...]], callers: int = 4, pause: float = 0) -> Iterator[Load]:
+    """``targets``: entries of the client configuration, each with the tool to call, and for MongoDB's the database.
+
+    ``pause``: seconds of a caller after each answer.
+    """
     stop = f"/root/stop-{team}"
     client.host.check_output("rm -f %s %s.told", stop, stop)
-    client.host.check_output(
-        "sh -c %s",
-        f"setsid {client.python} -c {_quoted(LOAD)} /root/{team}.json {_quoted(json.dumps(targets))} {callers} {stop} >/root/load-{team}.log 2>&1 </dev/null &",
-    )
+    given = f"/root/{team}.json {_quoted(json.dumps(targets))} {callers} {pause} {stop}"
+    started = f"setsid {client.python} -c {_quoted(LOAD)} {given} >/root/load-{team}.log 2>&1 </dev/null &"
+    client.host.check_output("sh -c %s", started)
     told = Load()
     try:
         yield told

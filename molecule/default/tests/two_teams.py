@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shlex
 import urllib.parse
 from dataclasses import dataclass, field
@@ -145,5 +146,6 @@ class Client:
 
 
 def host_of(name: str) -> object:
-    inventory = Path(__file__).resolve().parents[1] / "inventory"
+    """A host of the scenario that runs; its tests may borrow this file from another."""
+    inventory = Path(os.environ.get("MOLECULE_SCENARIO_DIRECTORY") or Path(__file__).resolve().parents[1]) / "inventory"
     return testinfra.get_host(f"ansible://{name}?ansible_inventory={inventory}")

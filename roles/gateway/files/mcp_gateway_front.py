@@ -23,7 +23,9 @@ import re
 import select
 import socket
 import threading
+from collections.abc import Callable
 
+Headers = list[tuple[bytes, bytes]]
 #: Request headers that are dropped, lower-case as ASGI has them.
 DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally"}
 DROPPED_PREFIXES = (b"x-forwarded-user", b"x-contextforge-")
@@ -34,7 +36,7 @@ CLIENT_DOOR = re.compile(r"/servers/[0-9a-f-]{32,36}/mcp/?")
 UI = os.environ.get("MCPGATEWAY_UI_ENABLED", "false").lower() == "true"
 
 
-def passing(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def passing(headers: Headers) -> Headers:
     """The request headers that may reach the gateway. A cookie may carry a token too: it passes for browsers of the Admin UI only, never beside a bearer."""
     names = {name.lower() for name, _value in headers}
     cookies = UI and b"authorization" not in names
@@ -81,8 +83,8 @@ async def turn_away(status: int, send: object) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def behind_filter(gateway: object) -> object:
-    """The ASGI application that the server runs, around the gateway's own."""
+def behind_filter(gateway: object, stamp: Callable[[Headers], Headers] = list) -> object:
+    """The ASGI application that the server runs, around the gateway's own. ``stamp`` says to the upstreams who calls."""
 
     async def app(scope: dict, receive: object, send: object) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -93,7 +95,7 @@ def behind_filter(gateway: object) -> object:
             if status:
                 await turn_away(status, send)
                 return
-            scope = {**scope, "headers": passing(scope["headers"])}
+            scope = {**scope, "headers": stamp(passing(scope["headers"]))}
         elif scope["type"] == "lifespan":
             send = telling_systemd(send)
         await gateway(scope, receive, send)
@@ -184,7 +186,8 @@ def __getattr__(name: str) -> object:
     if name != "app":
         raise AttributeError(name)
     follow_after_forks()
+    from mcp_gateway_identity import stamped
     from mcpgateway.main import app as gateway
 
-    globals()["app"] = behind_filter(gateway)
+    globals()["app"] = behind_filter(gateway, stamped)
     return globals()["app"]

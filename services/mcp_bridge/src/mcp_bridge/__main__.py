@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import typing
 
 import uvloop
 
@@ -22,13 +23,18 @@ from mcp_bridge.bridge import Bridge
 from mcp_bridge.config import Config
 from mcp_bridge.errors import BridgeError
 from mcp_bridge.link import Link
-from mcp_bridge.metrics import Metrics
+from mcp_bridge.metrics import Metrics, State
 from mcp_bridge.notify import beat, notify
 from mcp_bridge.process import hide, raise_file_limit
 from mcp_bridge.server import serve
 from mcp_bridge.service import Service
 from mcp_bridge.stdio import StdioLink
 from mcp_bridge.web import Web
+
+if typing.TYPE_CHECKING:
+    from mcp_bridge.users.access import UserAccess
+    from mcp_bridge.users.metrics import UserState
+    from mcp_bridge.users.service import UserService
 
 log = logging.getLogger("mcp_bridge")
 
@@ -54,11 +60,27 @@ def link_maker(config: Config, source: list[str]) -> Link:
     return TranslateLink(config, source)
 
 
+def users(config: Config, names: tuple[str, int, list[str]]) -> tuple[UserService, UserState, UserAccess]:
+    """Callers bring their own logins. Loaded only where they do, with the database drivers that it needs."""
+    from mcp_bridge.users.access import UserAccess
+    from mcp_bridge.users.metrics import UserState
+    from mcp_bridge.users.service import UserService
+
+    service = UserService(config)
+    key = os.environ.get(config.identity_env, "")
+    return service, UserState(service), UserAccess(config, key, *names)
+
+
 async def run(config: Config, source: list[str], token: str) -> None:
-    service = Service(config, lambda: link_maker(config, source))
-    bridge = Bridge(config, service, guard.for_service(config), Audit(config.audit_file, config.service), Metrics(service))
     listening = listening_socket(config)
-    web = Web(bridge, Access(token, listening.getsockname()[1], config.allowed_hosts))
+    names = (token, listening.getsockname()[1], config.allowed_hosts)
+    if config.users is None:
+        service = Service(config, lambda: link_maker(config, source))
+        state, access = State(service), Access(*names)
+    else:
+        service, state, access = users(config, names)
+    bridge = Bridge(config, service, guard.for_service(config), Audit(config.audit_file, config.service), Metrics(config.service, state))
+    web = Web(bridge, access)
 
     async def reload() -> None:
         with contextlib.suppress(BridgeError):  # logged, and told by /readyz

@@ -6,8 +6,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls. ``name``: of the bearer, for the audit. ``users/`` adds the login that this one request brings, and the person whom the gateway names."""
+
+    name: str
+    credential: object = None
+    person: str = ""
 
 
 class Access:
@@ -25,9 +35,9 @@ class Access:
         origins = [value.lower() for name, value in headers if name == b"origin"]
         return len(hosts) == 1 and hosts[0] in self._hosts and all(origin in self._origins for origin in origins)
 
-    def caller(self, headers: Headers) -> str | None:
-        """A name for whoever holds the token (for the audit; a digest, so that it tells nothing), None for somebody without it."""
+    def caller(self, headers: Headers) -> Caller | None:
+        """Whoever holds the token, by a digest that tells nothing; None for somebody without it. Raises BridgeError for what is no well-formed request."""
         given = [value for name, value in headers if name == b"authorization"]
         if len(given) != 1 or given[0][:7].lower() != b"bearer " or not hmac.compare_digest(given[0][7:].strip(), self._token):
             return None
-        return "bearer:" + hashlib.sha256(given[0][7:].strip()).hexdigest()[:12]
+        return Caller("bearer:" + hashlib.sha256(given[0][7:].strip()).hexdigest()[:12])

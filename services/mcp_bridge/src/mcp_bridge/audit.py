@@ -33,8 +33,8 @@ class Audit:
             os.write(self._file, b"\n")  # a line that was cut off stays, as evidence, on a line of its own
         return digest(lines[-1]) if lines else FIRST
 
-    def write(self, who: str, method: str, tool: str | None, generation: int, outcome: str, milliseconds: float) -> None:
-        """A disk that is full must not stop the service: the gap is logged, and the chain shows it."""
+    def write(self, who: str, method: str, tool: str | None, generation: int, outcome: str, milliseconds: float, about: dict[str, str] | None = None) -> None:
+        """``about``: more of who it was. A disk that is full must not stop the service: the gap is logged, and the chain shows it."""
         if self._file < 0:
             return
         line = orjson.dumps(
@@ -42,6 +42,7 @@ class Audit:
                 "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
                 "service": self._service,
                 "who": who,
+                **(about or {}),
                 "method": method,
                 "tool": tool,
                 "generation": generation,

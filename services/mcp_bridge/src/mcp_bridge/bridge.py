@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from mcp_bridge import answers, protocol
+from mcp_bridge.access import Caller
 from mcp_bridge.audit import Audit
 from mcp_bridge.config import Config
-from mcp_bridge.errors import BUSY, INVALID_PARAMS, BridgeError
+from mcp_bridge.errors import INVALID_PARAMS, BridgeError
 from mcp_bridge.metrics import Metrics
-from mcp_bridge.service import Service
 
 LONG_QUERY = 20_000  # characters of a query from which it is parsed in a thread, so that other callers go on
 LARGE = 256 * 1024  # characters of an answer from which it is looked through in a thread
@@ -20,22 +21,40 @@ LARGE = 256 * 1024  # characters of an answer from which it is looked through in
 Guard = Callable[[str, dict], str | None]
 
 
-class Rate:
-    """At most so many calls a second, with a second's worth at once. 0: no bound."""
+class Backend(Protocol):
+    """What answers one caller. ``number``: the generation that takes calls. ``about``: its server's handshake as far as it is known, else {}.
 
-    def __init__(self, per_second: float) -> None:
-        self._per_second, self._left, self._seen = per_second, per_second, time.monotonic()
+    ``audited``: what the audit writes about the caller, beyond the bearer's name.
+    """
 
-    def take(self) -> None:
-        """Raises BridgeError when there is nothing left."""
-        if not self._per_second:
-            return
-        now = time.monotonic()
-        self._left = min(self._per_second, self._left + (now - self._seen) * self._per_second)
-        self._seen = now
-        if self._left < 1:
-            raise BridgeError(BUSY, f"more than {self._per_second:g} calls a second; wait a moment, then try again", "busy")
-        self._left -= 1
+    number: int
+    about: dict
+    audited: dict
+
+    def admit(self, method: str) -> None:
+        """Raises BridgeError for a call that is not even looked at."""
+
+    async def handshake(self) -> dict:
+        """The result of its server's initialize; waits for it. Raises BridgeError."""
+
+    async def request(self, method: str, params: dict | None) -> tuple[dict, int]:
+        """One call: the server's whole answer, and the generation that gave it. Raises BridgeError."""
+
+
+class Service(Protocol):
+    """What a bridge stands before: one wrapped server for all (``service``), or one for each credential (``users``)."""
+
+    def serving(self, caller: Caller) -> Backend:
+        """What answers this caller."""
+
+    async def prove(self) -> None:
+        """Raises BridgeError when the database does not answer."""
+
+    def status(self) -> dict:
+        """For people and for the rotation; whoever reaches the door may read it."""
+
+    def people(self) -> list[dict]:
+        """Whose logins are in use, for whoever holds the bearer."""
 
 
 class Bridge:
@@ -44,13 +63,13 @@ class Bridge:
     def __init__(self, config: Config, service: Service, guard: Guard, audit: Audit, metrics: Metrics) -> None:
         self.config, self.service, self.metrics = config, service, metrics
         self._guard, self._audit = guard, audit
-        self._rate = Rate(config.limits.calls_per_second)
 
-    async def handle(self, request: protocol.Request, who: str) -> dict:
+    async def handle(self, request: protocol.Request, caller: Caller) -> dict:
         """The JSON-RPC answer. Errors are answers too; only a caller that goes away raises (CancelledError)."""
-        began, outcome, number = time.monotonic(), "cancelled", self.service.number
+        backend = self.service.serving(caller)
+        began, outcome, number = time.monotonic(), "cancelled", backend.number
         try:
-            result, number, outcome = await self._result(request)
+            result, number, outcome = await self._result(request, backend)
             return protocol.answer(request.identity, result)
         except BridgeError as error:
             outcome = error.outcome
@@ -62,26 +81,25 @@ class Bridge:
             seconds = time.monotonic() - began
             self.metrics.count(outcome, seconds)
             if request.method in protocol.FORWARDED:
-                self._audit.write(who, request.method, request.tool, number, outcome, seconds * 1000)
+                self._audit.write(caller.name, request.method, request.tool, number, outcome, seconds * 1000, backend.audited)
 
-    async def _result(self, request: protocol.Request) -> tuple[dict, int, str]:
+    async def _result(self, request: protocol.Request, backend: Backend) -> tuple[dict, int, str]:
         """Result, generation and outcome."""
         if request.method in ("initialize", "server/discover"):
-            handshake = (await self.service.generation()).handshake
-            return protocol.result_for(request, protocol.own_answer(request, handshake), handshake), self.service.number, "ok"
+            handshake = await backend.handshake()
+            return protocol.result_for(request, protocol.own_answer(request, handshake), handshake), backend.number, "ok"
         own = protocol.own_answer(request, {})
         if own is not None:
-            return protocol.result_for(request, own, {}), self.service.number, "ok"
-        self._rate.take()
+            return protocol.result_for(request, own, {}), backend.number, "ok"
+        backend.admit(request.method)
         if request.method == "tools/call" and (why := await self._refusal(request)):
             refused = {"content": [{"type": "text", "text": f"Refused by the guard of {self.config.service}: {why}"}], "isError": True}
-            return protocol.result_for(request, refused, {}), self.service.number, "refused"
-        message, number = await self.service.request(request.method, protocol.for_server(request.params))
+            return protocol.result_for(request, refused, {}), backend.number, "refused"
+        message, number = await backend.request(request.method, protocol.for_server(request.params))
         if "result" not in message or not isinstance(message["result"], dict):
             raise ServerError(message.get("error"), number)
         result = await self._bounded(message["result"]) if request.method in ("tools/call", "resources/read") else message["result"]
-        handshake = self.service.current.handshake if self.service.current is not None else {}
-        return protocol.result_for(request, result, handshake), number, "tool_error" if result.get("isError") else "ok"
+        return protocol.result_for(request, result, backend.about), number, "tool_error" if result.get("isError") else "ok"
 
     async def _refusal(self, request: protocol.Request) -> str | None:
         arguments = request.params.get("arguments", {})

@@ -36,6 +36,33 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Users:
+    """Callers bring their own logins, and each login has a process of its own."""
+
+    host: str
+    port: int
+    database: str
+    ca: str  # a PEM file: every connection is verified TLS
+    parameters: dict[str, str] = field(default_factory=dict)  # that a connection has, and from which no caller may differ
+    accepts: list[str] = field(default_factory=lambda: ["headers"])
+    dense: bool = False  # all logins in one process, each with connections of its own
+    most: int = 30  # logins at a time; 500 where they are dense
+    spares: int = 0  # processes without a login that wait for somebody; 1 for MongoDB, whose server is slow to start
+    connections: int = 50  # to PostgreSQL at a time, of all dense logins together
+    idle_seconds: float = 300  # after which a process that nobody calls is ended
+    grace_seconds: float = 15  # how long ago a login may have been proven when a call runs on it
+    memory_bytes: int = 512 * 1024 * 1024  # that one process may have for itself; 2 GiB where it is one for all
+    sandbox: str = ""  # path of bubblewrap; the system's, or else the one that was installed with the bridge
+    visible: list[str] = field(default_factory=list)  # files and folders, beyond the system's own, that a process may read
+
+
+ACCEPTED = ("headers", "connection_string", "stored")
+#: What is otherwise in a service that has one process for all logins.
+DENSE = {"most": 500, "memory_bytes": 2 * 1024**3}
+SPARES = {"mongodb": 1}
+
+
+@dataclass(frozen=True)
 class Config:
     """One service."""
 
@@ -53,12 +80,14 @@ class Config:
     env_file: Path | None = None  # env.json: the secret variables, read again for each generation
     directory: str = "/"
     token_env: str = "MCP_BRIDGE_TOKEN"  # noqa: S105 - the name of a variable
+    identity_env: str = "MCP_IDENTITY_SECRET"  # that of the key by which the gateway says who calls
     guard: bool = True
     read_only: bool = True
     database: str = ""  # which the proof of a new generation asks
     audit_file: Path | None = None
     allowed_hosts: list[str] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
+    users: Users | None = None
 
     def variables(self) -> dict[str, str]:
         """The whole environment of the wrapped server, secrets as they are now."""
@@ -111,19 +140,26 @@ def _build(given: dict, place: str) -> Config:
     given = dict(given)
     given |= given.pop("listen", {})
     unknown = set(given) - {item.name for item in fields(Config)}
-    limits = given.pop("limits", {})
+    limits, users = given.pop("limits", {}), given.pop("users", None)
     unknown |= set(limits) - {item.name for item in fields(Limits)}
+    unknown |= set(users or {}) - {item.name for item in fields(Users)}
     if unknown:
         raise ConfigError(f"{place}: not known: {', '.join(sorted(unknown))}")
     if given.get("wrapper", "bridge") not in WRAPPERS or given.get("engine", "other") not in ENGINES:
         raise ConfigError(f"{place}: wrapper is one of {', '.join(WRAPPERS)}, engine one of {', '.join(ENGINES)}")
+    if users is not None and (given.get("engine") not in ENGINES[:2] or not users.get("accepts", ["headers"]) or set(users.get("accepts", [])) - set(ACCEPTED)):
+        raise ConfigError(f"{place}: users needs the engine postgres or mongodb, and accepts one of {', '.join(ACCEPTED)}")
     for name in ("runtime_directory", "env_file", "audit_file"):
         if given.get(name) is not None:
             given[name] = Path(given[name])
     try:
-        return Config(**given, limits=Limits(**limits))
+        return Config(**given, limits=Limits(**limits), users=None if users is None else _users(users, given["engine"]))
     except TypeError as error:
         raise ConfigError(f"{place}: {error}") from None
+
+
+def _users(given: dict, engine: str) -> Users:
+    return Users(**{"spares": SPARES.get(engine, 0), **(DENSE if given.get("dense") else {}), **given})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 #: Of our own, in the range that JSON-RPC leaves to servers.
-SERVER_ENDED, SERVER_UNAVAILABLE, TIMED_OUT, BUSY, TOO_LARGE, CANCELLED = -32001, -32002, -32003, -32004, -32005, -32006
+SERVER_ENDED, SERVER_UNAVAILABLE, TIMED_OUT, BUSY, TOO_LARGE = -32001, -32002, -32003, -32004, -32005
+NO_LOGIN, LOGIN_REFUSED = -32007, -32008
 
 
 class BridgeError(Exception):
@@ -20,3 +21,10 @@ class BridgeError(Exception):
         """The JSON-RPC error object."""
         error = {"code": self.code, "message": str(self)}
         return error if self.data is None else {**error, "data": self.data}
+
+
+class GoneError(BridgeError):
+    """The server has just ended, and this call was never sent to it: whoever makes it may make it again, of the next one."""
+
+    def __init__(self) -> None:
+        super().__init__(SERVER_UNAVAILABLE, "the database server is just being replaced; try again", "unavailable")

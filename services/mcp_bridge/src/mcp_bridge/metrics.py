@@ -12,8 +12,8 @@ from mcp_bridge.service import Service
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class _State(Collector):
-    """What the service knows at the moment of the question."""
+class State(Collector):
+    """What a service with one server knows at the moment of the question."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -37,12 +37,12 @@ class _State(Collector):
 
 
 class Metrics:
-    """Of one bridge."""
+    """Of one bridge. ``state``: what the bridge's service tells about itself when it is asked."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, name: str, state: Collector) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_State(service))
-        labels, name = ["service", "outcome"], service.config.service
+        self._registry.register(state)
+        labels = ["service", "outcome"]
         self._calls = Counter("mcp_bridge_calls", "Calls by how they ended", labels, registry=self._registry)
         seconds = Histogram("mcp_bridge_call_seconds", "Time from request to answer", ["service"], registry=self._registry, buckets=BUCKETS)
         self._seconds = seconds.labels(name)

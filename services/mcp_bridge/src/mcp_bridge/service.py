@@ -8,15 +8,18 @@ import logging
 import time
 from collections.abc import Callable
 
+from mcp_bridge.access import Caller
 from mcp_bridge.config import Config, ConfigError
-from mcp_bridge.errors import BUSY, SERVER_UNAVAILABLE, BridgeError
+from mcp_bridge.errors import BUSY, SERVER_UNAVAILABLE, BridgeError, GoneError
 from mcp_bridge.generation import Generation
 from mcp_bridge.link import Link
+from mcp_bridge.rate import Rate
 
 log = logging.getLogger("mcp_bridge")
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between two starts of a server that keeps dying
 HEALTHY_AFTER = 10.0  # seconds that a server must live for the pause to be forgotten
 PROOF_SECONDS = 30.0
+NEWS = 0.02  # seconds until the end of a server is looked for again
 #: A question to the database itself, since a server answers initialize and tools/list while its database is down.
 PROOFS = {
     "postgres": ("tools/call", {"name": "query", "arguments": {"sql": "SELECT 1"}}),
@@ -35,6 +38,8 @@ class Service:
         self.number, self.restarts, self.reloads = 1, 0, 0
         self.refused = 0  # reloads whose generation was not taken
         self.trouble = ""  # the last thing that went wrong with a start or a reload
+        self.audited: dict[str, str] = {}  # every caller is known by the bearer alone
+        self._rate = Rate(config.limits.calls_per_second)
         self._up = asyncio.Event()
         self._pause = FIRST_PAUSE
         self._tasks: set[asyncio.Task] = set()
@@ -59,7 +64,7 @@ class Service:
                 generation.credential = self.config.credential()
                 await generation.start()
             except (BridgeError, ConfigError, OSError, TimeoutError) as error:
-                self.trouble = f"the wrapped server does not start: {error or type(error).__name__}"
+                self.trouble = f"the wrapped server does not start: {str(error) or type(error).__name__}"
                 log.warning("%s; again in %.2f s", self.trouble, self._pause)
                 await asyncio.sleep(self._pause)
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
@@ -101,15 +106,41 @@ class Service:
             raise BridgeError(SERVER_UNAVAILABLE, f"{self.config.service} is being started and does not answer yet; try again", "unavailable")
         return self.current
 
+    def serving(self, _caller: Caller) -> Service:
+        """One server answers all."""
+        return self
+
+    @property
+    def about(self) -> dict:
+        return self.current.handshake if self.current is not None else {}
+
+    def admit(self, _method: str) -> None:
+        self._rate.take()
+
+    def people(self) -> list[dict]:
+        """All share one login."""
+        return []
+
+    async def handshake(self) -> dict:
+        return (await self.generation()).handshake
+
     async def request(self, method: str, params: dict | None) -> tuple[dict, int]:
         """One call to the wrapped server: its whole answer, and the generation that gave it. Raises BridgeError."""
-        generation = await self.generation()
-        if len(generation.calls) >= self.config.limits.max_in_flight:
-            raise BridgeError(BUSY, f"{len(generation.calls)} calls are in flight, which is all that this service takes; try again", "busy")
-        return await generation.request(method, params, self.config.limits.call_seconds), generation.number
+        deadline = time.monotonic() + self.config.limits.wait_seconds
+        while True:
+            generation = await self.generation()
+            if len(generation.calls) >= self.config.limits.max_in_flight:
+                raise BridgeError(BUSY, f"{len(generation.calls)} calls are in flight, which is all that this service takes; try again", "busy")
+            try:
+                return await generation.request(method, params, self.config.limits.call_seconds), generation.number
+            except GoneError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(NEWS)  # its last words are still being read
 
-    async def prove(self, generation: Generation) -> None:
-        """A real question to the database. Raises BridgeError with what it said."""
+    async def prove(self, generation: Generation | None = None) -> None:
+        """A real question to the database, by the generation that takes calls or by another. Raises BridgeError when it is not answered."""
+        generation = generation or await self.generation()
         method, params = PROOFS[self.config.engine]
         if self.config.engine == "mongodb":
             params = {**params, "arguments": {**params["arguments"], "database": self.config.database}}
@@ -130,7 +161,7 @@ class Service:
                     raise BridgeError(SERVER_UNAVAILABLE, "the new generation ended at once", "unavailable")
             except (BridgeError, ConfigError, OSError, TimeoutError) as error:
                 self.refused += 1
-                self.trouble = f"generation {generation.number} was not taken: {error or type(error).__name__}"
+                self.trouble = f"generation {generation.number} was not taken: {str(error) or type(error).__name__}"
                 log.error("%s; generation %d goes on", self.trouble, self.number)
                 await generation.link.stop()
                 raise BridgeError(SERVER_UNAVAILABLE, self.trouble, "unavailable") from None

@@ -9,7 +9,7 @@ import os
 import subprocess
 
 from mcp_bridge.config import Config
-from mcp_bridge.errors import BUSY, BridgeError
+from mcp_bridge.errors import BUSY, BridgeError, GoneError
 from mcp_bridge.lines import Lines
 from mcp_bridge.process import spawn
 
@@ -56,7 +56,7 @@ class StdioLink:
 
     def send(self, message: bytes) -> None:
         if self._input is None or self._input.is_closing():
-            raise BridgeError(BUSY, "the database server is just being replaced; try again", "unavailable")
+            raise GoneError
         if self._input.get_write_buffer_size() > UNREAD_LIMIT:
             raise BridgeError(BUSY, "the database server does not read its input; try again later", "busy")
         self._input.write(message + b"\n")

@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 
 from mcp_bridge.config import Config
-from mcp_bridge.errors import BUSY, SERVER_UNAVAILABLE, BridgeError
+from mcp_bridge.errors import BUSY, BridgeError, GoneError
 from mcp_bridge.process import spawn
 
 STOP_SECONDS = 3.0
@@ -118,7 +118,7 @@ class TranslateLink:
 
     def send(self, message: bytes) -> None:
         if self._ended.is_set():
-            raise BridgeError(SERVER_UNAVAILABLE, "the database server is just being replaced; try again", "unavailable")
+            raise GoneError
         try:
             self._unsent.put_nowait(message)
         except asyncio.QueueFull:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from mcp_bridge import protocol
-from mcp_bridge.access import Access
+from mcp_bridge.access import Access, Caller
 from mcp_bridge.bridge import Bridge
 from mcp_bridge.errors import INVALID_REQUEST, BridgeError
 
@@ -43,6 +43,7 @@ class Web:
             ("GET", "/healthz"): self._healthz,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/metrics"): self._metrics,
+            ("GET", "/users"): self._users,
         }
 
     async def __call__(self, scope: dict, receive: Receive, send: Send) -> None:
@@ -57,13 +58,22 @@ class Web:
             allow = [(b"allow", ", ".join(sorted(known)).encode())] if known else []
             await reply(send, 405 if known else 404, problem("no such door"), *allow)
         elif scope["path"] in ("/healthz", "/readyz", "/metrics"):
-            await door(scope, receive, send, "")
-        elif (who := self._access.caller(headers)) is None:
+            await door(scope, receive, send, None)
+        else:
+            await self._let_in(door, scope, receive, send)
+
+    async def _let_in(self, door: Callable, scope: dict, receive: Receive, send: Send) -> None:
+        try:
+            caller = self._access.caller(scope["headers"])
+        except BridgeError as error:
+            await reply(send, 400, problem(str(error)))
+            return
+        if caller is None:
             await reply(send, 401, problem("a bearer token is needed"), (b"www-authenticate", b"Bearer"))
         else:
-            await door(scope, receive, send, who)
+            await door(scope, receive, send, caller)
 
-    async def _mcp(self, scope: dict, receive: Receive, send: Send, who: str) -> None:
+    async def _mcp(self, scope: dict, receive: Receive, send: Send, caller: Caller) -> None:
         message: object = None
         try:
             message = protocol.decode(await self._body(receive))
@@ -77,7 +87,7 @@ class Web:
         if request is None:
             await reply(send, 202, b"")
             return
-        answer = await self._unless_gone(self._bridge.handle(request, who), receive)
+        answer = await self._unless_gone(self._bridge.handle(request, caller), receive)
         if answer is None:
             return
         code = answer["error"].get("code") if "error" in answer else None
@@ -118,11 +128,11 @@ class Web:
             for task in (call, gone):
                 task.cancel()
 
-    async def _sse(self, scope: dict, receive: Receive, send: Send, who: str) -> None:
+    async def _sse(self, scope: dict, receive: Receive, send: Send, caller: Caller) -> None:
         if len(self._streams) >= MOST_STREAMS:
             await reply(send, 503, problem(f"{MOST_STREAMS} streams are open, which is all that this service takes"))
             return
-        name, stream = secrets.token_urlsafe(24), Stream(who)
+        name, stream = secrets.token_urlsafe(24), Stream(caller)
         self._streams[name] = stream
         head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform")]
         gone = asyncio.get_running_loop().create_task(disconnected(receive))
@@ -137,9 +147,9 @@ class Web:
             del self._streams[name]
             stream.close()
 
-    async def _message(self, scope: dict, receive: Receive, send: Send, who: str) -> None:
+    async def _message(self, scope: dict, receive: Receive, send: Send, caller: Caller) -> None:
         stream = self._streams.get(parse_qs(scope["query_string"].decode("latin-1")).get("session", [""])[0])
-        if stream is None or stream.who != who:
+        if stream is None or stream.caller != caller:
             await reply(send, 404, problem("no such session; open /sse again"))
             return
         message: object = None
@@ -152,21 +162,21 @@ class Web:
         except GoneError:
             return
         if request is not None:
-            stream.run(request.identity, self._bridge.handle(request, who))
+            stream.run(request.identity, self._bridge.handle(request, caller))
         elif isinstance(message, dict) and message.get("method") == "notifications/cancelled":
             stream.cancel((message.get("params") or {}).get("requestId"))
         await reply(send, 202, b"")
 
-    async def _healthz(self, _scope: dict, _receive: Receive, send: Send, _who: str) -> None:
+    async def _healthz(self, _scope: dict, _receive: Receive, send: Send, _caller: None) -> None:
         await reply(send, 200, b'{"status":"alive"}')
 
-    async def _readyz(self, _scope: dict, _receive: Receive, send: Send, _who: str) -> None:
+    async def _readyz(self, _scope: dict, _receive: Receive, send: Send, _caller: None) -> None:
         """A real question to the database, asked at most once a second however many want to know."""
         async with self._proving:
             if time.monotonic() - self._proof[0] > PROOF_LASTS:
                 service = self._bridge.service
                 try:
-                    await service.prove(await service.generation())
+                    await service.prove()
                     why = None
                 except BridgeError as error:
                     why = str(error)
@@ -174,15 +184,18 @@ class Web:
         why = self._proof[1]
         await reply(send, 503 if why else 200, orjson.dumps({"status": "not ready" if why else "ready", "why": why, **self._bridge.service.status()}))
 
-    async def _metrics(self, _scope: dict, _receive: Receive, send: Send, _who: str) -> None:
+    async def _users(self, _scope: dict, _receive: Receive, send: Send, _caller: Caller) -> None:
+        await reply(send, 200, orjson.dumps(self._bridge.service.people()))
+
+    async def _metrics(self, _scope: dict, _receive: Receive, send: Send, _caller: None) -> None:
         await reply(send, 200, self._bridge.metrics.text(), content=TEXT)
 
 
 class Stream:
     """One client of the older SSE transport: its own queue, its own calls; nobody else's answer can come into it."""
 
-    def __init__(self, who: str) -> None:
-        self.who = who
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(64)
         self._calls: dict[str | int, asyncio.Task] = {}
 

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People with logins of their own: first answer, warm call and memory, in processes of their own and dense, against bare server and shared service.
+
+python -m tests.bench_users [--repetitions 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+from tests.bench import usage
+from tests.bench_rotation.__main__ import succeeded
+from tests.bench_users.bare import Bare
+from tests.integration.conftest import HOME, Demo, make
+from tests.integration.users_bridge import Databases, Person, UsersBridge, configuration, is_right, question, rounds, running
+
+#: How many people at a time; dense has them all in one process.
+CROWDS = {("postgres", "process"): (1, 8, 30), ("mongodb", "process"): (1, 4, 10), ("postgres", "dense"): (1, 50, 200), ("mongodb", "dense"): (1, 50, 200)}
+WARM_CALLS, LOAD_CALLS = 300, 1500
+ENGINES = ("postgres", "mongodb")
+
+
+def crowd(databases: Databases, engine: str, number: int) -> list[Person]:
+    """As many as that, with new passwords: nobody has a process yet."""
+    people = [Person(f"crowd{count}") for count in range(number)]
+    (databases.add_postgres if engine == "postgres" else databases.add_mongodb)(*people)
+    return people
+
+
+def timed_call(bridge: UsersBridge, engine: str, person: Person) -> float:
+    began = time.perf_counter()
+    answer = bridge.rpc("tools/call", person.headers, **question(engine, person))
+    seconds = time.perf_counter() - began
+    if not is_right(engine, person, answer):
+        raise SystemExit(f"bench: a wrong answer: {answer}")
+    return seconds
+
+
+def bare(demo: Demo, engine: str, person: Person) -> Bare:
+    """The wrapped server as it is, with this person's login."""
+    config = configuration(demo, engine, Path("/nowhere"), {})
+    environment = {**config["environment"], "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    if engine == "postgres":
+        environment |= {"PGUSER": person.login, "PGPASSWORD": person.password}
+    else:
+        users = config["users"]
+        options = f"authSource=admin&tls=true&authMechanism=SCRAM-SHA-256&tlsCAFile={users['ca']}"
+        login = f"{person.login}:{person.password}"
+        environment["MDB_MCP_CONNECTION_STRING"] = f"mongodb://{login}@{users['host']}:{users['port']}/{users['database']}?{options}"
+    return Bare(config["command"], environment)
+
+
+def first_answers(demo: Demo, databases: Databases, engine: str, repetitions: int, folder: Path, users: dict) -> dict[str, float]:
+    """Seconds to the first right answer, and MiB after it: the bare server and somebody new at the bridge, in turn."""
+    found: dict[str, list[float]] = {"bare": [], "cold": [], "bare MiB": [], "MiB": []}
+    with running(demo, engine, folder, users) as bridge:
+        for _ in range(repetitions + 1):  # the first of each warms the page cache
+            (person,) = crowd(databases, engine, 1)
+            with bare(demo, engine, person) as server:
+                found["bare"].append(server.first_answer(question(engine, person)))
+                found["bare MiB"].append(usage.pss([server.pid]))
+            found["cold"].append(timed_call(bridge, engine, person))
+            found["MiB"].append(bridge.people()[person.login]["memory_kib"] / 1024)
+    return {name: statistics.median(values[1:]) for name, values in found.items()}
+
+
+@contextmanager
+def shared(demo: Demo, engine: str) -> Iterator[UsersBridge]:
+    """The service of the demo that has one login for everybody, without `translate`."""
+    name = f"{engine}-dev"
+    port = json.loads((demo.home / "team/etc/services.json").read_text())["services"][name]["listen"]["port"]
+    token = _declaration.bridge_token(demo.env.read()["MCP_BRIDGE_TOKEN"], name)
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+        yield UsersBridge(f"http://127.0.0.1:{port}", Path(), None, client)
+
+
+def plain(bridge: UsersBridge, engine: str, headers: list[tuple[str, str]]) -> float:
+    """A question that everybody may ask."""
+    arguments = {"sql": "SELECT 1 AS one"} if engine == "postgres" else {"connectionId": "preconfigured", "database": "nobody", "collection": "nothing"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "query" if engine == "postgres" else "find", "arguments": arguments}}
+    began = time.perf_counter()
+    bridge.client.post(f"{bridge.url}/mcp", json=body, headers=headers, timeout=60).raise_for_status()
+    return time.perf_counter() - began
+
+
+def warm(demo: Demo, databases: Databases, engine: str, folder: Path, users: dict) -> dict[str, float]:
+    """Milliseconds of a call, p50, at the shared service and at the one for people, in turn on two open connections."""
+    (person,) = crowd(databases, engine, 1)
+    found: dict[str, list[float]] = {"shared": [], "own": []}
+    with running(demo, engine, folder, users) as bridge, shared(demo, engine) as other:
+        from tests.integration.users_bridge import TOKEN
+
+        own = [("Authorization", f"Bearer {TOKEN}"), *person.headers.items()]
+        for _ in range(WARM_CALLS):
+            found["shared"].append(plain(other, engine, []))
+            found["own"].append(plain(bridge, engine, own))
+    return {name: statistics.median(values[10:]) * 1000 for name, values in found.items()}
+
+
+def crowds(demo: Demo, databases: Databases, engine: str, kind: str, folder: Path) -> list[dict]:
+    """For so many people at once: MiB of all that runs for them, calls a second of eight callers."""
+    found = []
+    for number in CROWDS[engine, kind]:
+        users = {"most": max(30, number), "idle_seconds": 3600, **({"dense": True} if kind == "dense" else {})}
+        with running(demo, engine, folder / str(number), users) as bridge:
+            people = crowd(databases, engine, number)
+            for person in people:
+                timed_call(bridge, engine, person)
+            began = time.perf_counter()
+            if wrong := rounds(bridge, people, LOAD_CALLS, 8, engine):
+                raise SystemExit(f"bench: {len(wrong)} wrong answers: {wrong[0]}")
+            rate = LOAD_CALLS / (time.perf_counter() - began)
+            pid = bridge.pid()
+            found.append(
+                {"people": number, "MiB": usage.pss([one for one in bridge.descendants() if one != pid]), "bridge MiB": usage.pss([pid]), "calls/s": rate}
+            )
+    return found
+
+
+def tables(found: dict) -> str:
+    lines = [
+        "| | bare server: first answer, s | at the bridge, s | ratio | bare MiB | MiB a person | ratio | warm, shared, ms | warm, own, ms | added, ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, one in found["single"].items():
+        memory = one["MiB"] / one["bare MiB"]
+        lines.append(
+            f"| {name} | {one['bare']:.2f} | {one['cold']:.2f} | {one['cold'] / one['bare']:.2f} | {one['bare MiB']:.0f} | {one['MiB']:.0f} | {memory:.2f} "
+            f"| {one['shared']:.2f} | {one['own']:.2f} | {one['own'] - one['shared']:+.2f} |"
+        )
+    lines += ["", "| | people at once | MiB of what runs for them | MiB for each one more | the bridge's own MiB | calls/s of 8 callers |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, rows in found["crowds"].items():
+        for before, row in zip([None, *rows], rows, strict=False):
+            more = "" if before is None else f"{(row['MiB'] - rows[0]['MiB']) / (row['people'] - rows[0]['people']):.2f}"
+            lines.append(f"| {name} | {row['people']} | {row['MiB']:.0f} | {more} | {row['bridge MiB']:.0f} | {row['calls/s']:.0f} |")
+    return "\n".join(lines)
+
+
+def measured(demo: Demo, repetitions: int, folder: Path) -> dict:
+    databases, found = Databases(demo), {"single": {}, "crowds": {}}
+    for engine in ENGINES:
+        for kind, users in (("process", {}), ("dense", {"dense": True})):
+            name, place = f"{engine}, {kind}", folder / f"{engine}-{kind}"
+            one = first_answers(demo, databases, engine, repetitions, place / "first", dict(users))
+            found["single"][name] = one | warm(demo, databases, engine, place / "warm", dict(users))
+            found["crowds"][name] = crowds(demo, databases, engine, kind, place)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench_users", description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    succeeded(make("demo"))
+    demo = Demo(HOME, "")
+    try:
+        succeeded(demo.deploy("-e", "mcp_wrapper=bridge"))
+        with tempfile.TemporaryDirectory(prefix="mcp-bench-") as folder:
+            Path(folder).chmod(0o755)
+            found = measured(demo, given.repetitions, Path(folder))
+    finally:
+        make("demo-stop")
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=2))
+    print(tables(found))
+
+
+if __name__ == "__main__":
+    main()
