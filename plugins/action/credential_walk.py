@@ -119,7 +119,8 @@ class ActionModule(TeamAction):
     def _hosts(self) -> dict:
         """What the hosts said: a login that all of them use is the active one now; else all go back."""
         errors = _reports.of_hosts(self._arguments["hosts"], self._expected())
-        at_rest = [name for name, entry in self._opened(self._arguments["state"])["credentials"].items() if not entry["walk"]]
+        state = self._arguments["state"]
+        at_rest = [name for name, entry in self._opened(state)["credentials"].items() if not entry["walk"] and name not in (state.get("errors") or {})]
         result = self._step(lambda name, entry, now: _walk.after_hosts(entry, errors.get(name, ""), now))
         return {**result, "errors": errors, "unseen": {name: why for name, why in errors.items() if name in at_rest}}
 

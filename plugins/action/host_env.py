@@ -24,6 +24,10 @@ class ActionModule(TeamAction):
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
         self._vars, self._declared = task_vars, self.declaration_of_host(task_vars)
+        if not self._task.args["manifest"]["services"]:  # the host could not be asked before
+            found = self._execute_module("ansible.builtin.ping", task_vars=task_vars)
+            why = "how its services are started could not be read. Next: see that the host is up; run deploy.yml for it if it never had one"
+            return {**result, **found} if found.get("unreachable") else {**result, "failed": True, "msg": why}
         try:
             key, wanted = self._wanted()
             for _attempt in range(TRIES):

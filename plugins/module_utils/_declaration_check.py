@@ -263,7 +263,9 @@ def _users(place: str, users: Any) -> list[Problem]:
     for key, (least, most) in USERS_NUMBERS.items():
         value = users.get(key, least)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            found.append(Problem(f"{place}.{key}", f"'{value}' is not a whole number from {least} to {most}", f"use one like {max(1, most // 10)}, or leave it out"))
+            found.append(
+                Problem(f"{place}.{key}", f"'{value}' is not a whole number from {least} to {most}", f"use one like {max(1, most // 10)}, or leave it out")
+            )
     return found
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -34,3 +35,10 @@ def processor(pids: list[int]) -> float:
             continue
         total += int(fields[11]) + int(fields[12])
     return total / TICK
+
+
+def is_idle(pids: list[int], seconds: float = 0.3) -> bool:
+    """Whether none of them has used the processor for that long."""
+    before = processor(pids)
+    time.sleep(seconds)
+    return processor(pids) == before

@@ -23,7 +23,7 @@ from tests.bench import usage
 from tests.bench_rotation.__main__ import succeeded
 from tests.bench_users.bare import Bare
 from tests.integration.conftest import HOME, Demo, make
-from tests.integration.users_bridge import Databases, Person, UsersBridge, configuration, is_right, question, rounds, running
+from tests.integration.users_bridge import Databases, Person, UsersBridge, configuration, is_right, question, rounds, running, wait_for
 
 #: How many people at a time; dense has them all in one process.
 CROWDS = {("postgres", "process"): (1, 8, 30), ("mongodb", "process"): (1, 4, 10), ("postgres", "dense"): (1, 50, 200), ("mongodb", "dense"): (1, 50, 200)}
@@ -64,7 +64,7 @@ def bare(demo: Demo, engine: str, person: Person) -> Bare:
 def first_answers(demo: Demo, databases: Databases, engine: str, repetitions: int, folder: Path, users: dict) -> dict[str, float]:
     """Seconds to the first right answer, and MiB after it: the bare server and somebody new at the bridge, in turn."""
     found: dict[str, list[float]] = {"bare": [], "cold": [], "bare MiB": [], "MiB": []}
-    with running(demo, engine, folder, users) as bridge:
+    with running(demo, engine, folder, {**users, "spares": 0}) as bridge:
         for _ in range(repetitions + 1):  # the first of each warms the page cache
             (person,) = crowd(databases, engine, 1)
             with bare(demo, engine, person) as server:
@@ -73,6 +73,19 @@ def first_answers(demo: Demo, databases: Databases, engine: str, repetitions: in
             found["cold"].append(timed_call(bridge, engine, person))
             found["MiB"].append(bridge.people()[person.login]["memory_kib"] / 1024)
     return {name: statistics.median(values[1:]) for name, values in found.items()}
+
+
+def from_a_spare(demo: Demo, databases: Databases, engine: str, repetitions: int, folder: Path) -> float:
+    """The same where a process waits that has loaded all that it can."""
+    found = []
+    with running(demo, engine, folder, {"spares": 1}) as bridge:
+        for _ in range(repetitions):
+            (person,) = crowd(databases, engine, 1)
+            wait_for(
+                lambda: bridge.status()["users"]["spares"] == 1 and usage.is_idle([one for one in bridge.descendants() if one != bridge.pid()]), "a spare waits"
+            )
+            found.append(timed_call(bridge, engine, person))
+    return statistics.median(found)
 
 
 @contextmanager
@@ -128,17 +141,23 @@ def crowds(demo: Demo, databases: Databases, engine: str, kind: str, folder: Pat
     return found
 
 
+COLUMNS = {
+    "bare server: first answer, s": lambda one: f"{one['bare']:.2f}",
+    "at the bridge, s": lambda one: f"{one['cold']:.2f}",
+    "ratio": lambda one: f"{one['cold'] / one['bare']:.2f}",
+    "from a spare, s": lambda one: f"{one['spare']:.2f}" if "spare" in one else "",
+    "bare MiB": lambda one: f"{one['bare MiB']:.0f}",
+    "MiB a person": lambda one: f"{one['MiB']:.0f}",
+    "memory, ratio": lambda one: f"{one['MiB'] / one['bare MiB']:.2f}",
+    "warm, shared, ms": lambda one: f"{one['shared']:.2f}",
+    "warm, own, ms": lambda one: f"{one['own']:.2f}",
+    "added, ms": lambda one: f"{one['own'] - one['shared']:+.2f}",
+}
+
+
 def tables(found: dict) -> str:
-    lines = [
-        "| | bare server: first answer, s | at the bridge, s | ratio | bare MiB | MiB a person | ratio | warm, shared, ms | warm, own, ms | added, ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, one in found["single"].items():
-        memory = one["MiB"] / one["bare MiB"]
-        lines.append(
-            f"| {name} | {one['bare']:.2f} | {one['cold']:.2f} | {one['cold'] / one['bare']:.2f} | {one['bare MiB']:.0f} | {one['MiB']:.0f} | {memory:.2f} "
-            f"| {one['shared']:.2f} | {one['own']:.2f} | {one['own'] - one['shared']:+.2f} |"
-        )
+    lines = [f"| | {' | '.join(COLUMNS)} |", f"| --- |{' ---: |' * len(COLUMNS)}"]
+    lines += [f"| {name} | {' | '.join(cell(one) for cell in COLUMNS.values())} |" for name, one in found["single"].items()]
     lines += ["", "| | people at once | MiB of what runs for them | MiB for each one more | the bridge's own MiB | calls/s of 8 callers |"]
     lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, rows in found["crowds"].items():
@@ -154,6 +173,8 @@ def measured(demo: Demo, repetitions: int, folder: Path) -> dict:
         for kind, users in (("process", {}), ("dense", {"dense": True})):
             name, place = f"{engine}, {kind}", folder / f"{engine}-{kind}"
             one = first_answers(demo, databases, engine, repetitions, place / "first", dict(users))
+            if kind == "process":
+                one["spare"] = from_a_spare(demo, databases, engine, repetitions, place / "spare")
             found["single"][name] = one | warm(demo, databases, engine, place / "warm", dict(users))
             found["crowds"][name] = crowds(demo, databases, engine, kind, place)
     return found

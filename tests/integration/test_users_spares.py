@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import usage
 from tests.integration.users_bridge import Databases, Person, UsersBridge, ask_mongodb, own_database, running, wait_for
 
 ANNA, BORIS = Person("anna"), Person("boris")
@@ -36,7 +37,7 @@ def test_somebody_new_gets_the_one_that_waits_and_another_takes_its_place(demo, 
     with running(demo, "mongodb", tmp_path) as bridge:
         wait_for(lambda: spares(bridge) == 1 and len(servers(bridge)) == 1, "a spare waits")
         (first,) = servers(bridge)
-        time.sleep(1.5)  # it loads what it is made of meanwhile, and says nothing when it has
+        wait_for(lambda: usage.is_idle(list(servers(bridge))), "it has loaded what it is made of")
         began = time.monotonic()
         good, said = ask_mongodb(bridge, ANNA, own_database(ANNA))
         warm = time.monotonic() - began

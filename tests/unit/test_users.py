@@ -99,6 +99,8 @@ def test_its_tools_are_waited_for_like_those_of_the_others() -> None:
         ({"most": 0}, "users.most"),
         ({"most": "many"}, "users.most"),
         ({"most": True}, "users.most"),
+        ({"spares": -1}, "users.spares"),
+        ({"spares": 101}, "users.spares"),
         ({"idle_seconds": 0}, "users.idle_seconds"),
         ({"memory_bytes": 1024}, "users.memory_bytes"),
         ({"service_port": 70000}, "users.service_port"),

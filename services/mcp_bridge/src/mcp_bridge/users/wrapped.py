@@ -30,8 +30,8 @@ def can_wait(config: Config) -> bool:
 
 def spare(config: Config) -> Config:
     """The same before it is known whose it will be. Its login is the first line that it is sent."""
-    users, (node, program) = config.users, config.command[:2]
-    inside = [node, str(SPARE), program, *AHEAD[config.engine]]
+    users, (node, *program) = config.users, config.command
+    inside = [node, str(SPARE), ",".join(AHEAD[config.engine]), *program]
     command = sandbox.command(sandbox.find(users.sandbox), [*users.visible, str(SPARE)], users.memory_bytes, inside)
     return replace(config, command=command, environment={**config.environment, "HOME": sandbox.HOME}, env_file=None)
 
