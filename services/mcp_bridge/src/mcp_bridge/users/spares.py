@@ -33,11 +33,12 @@ class Spares:
         """The way to a server that becomes this login's."""
         return SpareLink(self, wrapped.login(self._config, credential))
 
-    async def take(self) -> StdioLink:
-        """One that waits, or else a new one. Raises OSError."""
-        link = self._waiting.pop(0) if self._waiting else await self._started()
+    async def take(self) -> tuple[StdioLink, bool]:
+        """One that waited, or else a new one, and which of the two. Raises OSError."""
+        waited = bool(self._waiting)
+        link = self._waiting.pop(0) if waited else await self._started()
         self.fill()
-        return link
+        return link, waited
 
     def fill(self) -> None:
         """Start what is missing, beside the calls."""
@@ -72,40 +73,74 @@ class Spares:
 
 
 class SpareLink:
-    """A ``Link``; its process has the login from the first line that it is sent."""
+    """A ``Link``; its process has the login from the first line that it is sent.
+
+    One that waited and ends before it says a word was dead when it was taken, or as good as: another takes its place and is told the same.
+    """
 
     def __init__(self, spares: Spares, login: dict[str, str]) -> None:
-        self._spares, self._login = spares, login
+        self._spares = spares
+        self._told = [orjson.dumps(login)]  # until it says a word
         self._link: StdioLink | None = None
+        self._waited = self._closed = False
+        self._moving: asyncio.Task | None = None
 
     async def start(self) -> None:
         while True:
-            link = await self._spares.take()
+            link, self._waited = await self._spares.take()
             link.on_message, link.on_end = self._heard, self._over
             try:
-                link.send(orjson.dumps(self._login))
-            except GoneError:  # it ended while it waited
+                for message in self._told:
+                    link.send(message)
+            except GoneError:
+                if not self._waited:
+                    raise
+                link.on_end = lambda _reason: None
                 continue
             self._link = link
+            if self._closed:
+                link.kill()
             return
 
     def _heard(self, line: bytes | TooLong) -> None:
+        self._told, self._waited = [], False
         self.on_message(line)
 
     def _over(self, reason: str) -> None:
-        self.on_end(reason)
+        if self._waited and not self._closed:
+            self._link = None
+            self._moving = asyncio.get_running_loop().create_task(self._move(reason))
+        else:
+            self.on_end(reason)
+
+    async def _move(self, reason: str) -> None:
+        try:
+            await self.start()
+        except OSError:
+            self.on_end(reason)
 
     def send(self, message: bytes) -> None:
         """Raises BridgeError."""
-        if self._link is None:
+        if self._told:
+            self._told.append(message)
+        if self._link is not None:
+            try:
+                self._link.send(message)
+            except GoneError:
+                if not self._waited:
+                    raise
+        elif self._moving is None:
             raise GoneError
-        self._link.send(message)
 
     def kill(self) -> None:
+        self._closed = True
         if self._link is not None:
             self._link.kill()
 
     async def stop(self) -> None:
+        self._closed = True
+        if self._moving is not None:
+            await self._moving
         if self._link is not None:
             await self._link.stop()
 
