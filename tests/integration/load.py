@@ -20,9 +20,13 @@ CALLERS, PAUSE = 8, 0.1  # seconds between two calls of one caller
 
 @dataclass
 class Load:
-    """What was measured. ``wrong``: failed, or answered with somebody else's rows. ``seconds``: of each call, with the moment at which it began."""
+    """What was measured. ``wrong``: failed, or answered with somebody else's rows. ``seconds``: of each call, with the moment at which it began.
+
+    ``failed_at``: the moments at which calls began of which ``wrong`` tells, in the same order.
+    """
 
     wrong: list[str] = field(default_factory=list)
+    failed_at: list[float] = field(default_factory=list)
     seconds: list[tuple[float, float]] = field(default_factory=list)
     logins: set[str] = field(default_factory=set)
 
@@ -58,6 +62,7 @@ async def _caller(demo: Demo, number: int, load: Load, stop: threading.Event) ->
             try:
                 await _ask(client, demo.clients[f"demo-{environment}"], engine, environment, f"caller {number} call {count}", load)
             except Exception as error:  # whatever it was, the call failed
+                load.failed_at.append(began)
                 load.wrong.append(f"caller {number} call {count} at {engine}-{environment}: {type(error).__name__} {error}")
             load.seconds.append((began, time.monotonic() - began))
             await asyncio.sleep(PAUSE)

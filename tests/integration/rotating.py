@@ -4,16 +4,38 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import psycopg
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials
-from tests.integration.conftest import Demo
+from tests.integration.conftest import REPOSITORY, Demo
 
 
 def rotate(demo: Demo, *arguments: str) -> subprocess.CompletedProcess:
     return demo.playbook("rotate.yml", *arguments)
+
+
+def checkout(folder: Path) -> Path:
+    """Another control node: a checkout of its own, with nothing but the operator's .env and the team's key."""
+    other = folder / "checkout"
+    shutil.copytree(REPOSITORY, other, ignore=shutil.ignore_patterns(".git", ".cache", ".venv", ".demo", ".collections"), symlinks=True)
+    (other / ".collections/ansible_collections/mcp").mkdir(parents=True)
+    (other / ".collections/ansible_collections/mcp/tenancy").symlink_to(other)
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    return other
+
+
+def rotate_elsewhere(demo: Demo, other: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """From another control node, after the one before was lost and its lease has run out."""
+    path = demo.home / "team/etc/credentials.json"
+    store = json.loads(path.read_text())
+    store["lease"] = {"holder": "somebody@elsewhere 1 2 3", "fence": store["fence"], "expires": 0}
+    path.write_text(json.dumps(store))
+    return demo.playbook("rotate.yml", *arguments, checkout=other)
 
 
 def generations(demo: Demo) -> dict[str, int]:

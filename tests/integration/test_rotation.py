@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 
 import psycopg
@@ -13,9 +12,18 @@ import pytest
 
 from demo import postgres
 from demo import state as demo_state
-from tests.integration.conftest import BRIDGE, REPOSITORY, recap
+from tests.integration.conftest import BRIDGE, recap
 from tests.integration.load import under_load
-from tests.integration.rotating import assert_at_rest, assert_that_a_stored_login_works, connect, generations, login, rotate
+from tests.integration.rotating import (
+    assert_at_rest,
+    assert_that_a_stored_login_works,
+    checkout,
+    connect,
+    generations,
+    login,
+    rotate,
+    rotate_elsewhere,
+)
 
 #: In CI; at every task, and inside of each: make chaos.
 KILLED = [
@@ -126,17 +134,7 @@ def test_r3_another_control_node_goes_on_where_one_was_lost(demo, tmp_path) -> N
     """From another checkout, with nothing but the operator's .env and the team's key, once the lease of the lost node has run out."""
     before = generations(demo)["postgres-dev"]
     demo.killed_at("TASK [mcp.tenancy.rotation : Write down which logins are in use", "rotate.yml", "-e", "mcp_rotate=postgres-dev")
-    path = demo.home / "team/etc/credentials.json"
-    store = json.loads(path.read_text())
-    store["lease"] = {"holder": "somebody@elsewhere 1 2 3", "fence": store["fence"], "expires": 0}
-    path.write_text(json.dumps(store))
-    other = tmp_path / "checkout"
-    shutil.copytree(REPOSITORY, other, ignore=shutil.ignore_patterns(".git", ".cache", ".venv", ".demo", ".collections"), symlinks=True)
-    (other / ".collections/ansible_collections/mcp").mkdir(parents=True)
-    (other / ".collections/ansible_collections/mcp/tenancy").symlink_to(other)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    done = demo.playbook("rotate.yml", checkout=other)
+    done = rotate_elsewhere(demo, checkout(tmp_path))
     assert done.returncode == 0, done.stdout[-4000:]
     assert_at_rest(demo, "postgres-dev", before + 1)
 
