@@ -465,6 +465,8 @@ def _told(what: str) -> Iterator[None]:
             step = "name the primary server, or wait until it takes writes again"
         elif isinstance(error, psycopg.errors.InsufficientPrivilege):
             step = "give the admin what docs/operations.md names (CREATEROLE, and the right to grant on the schemas)"
+        elif isinstance(error, psycopg.errors.InvalidAuthorizationSpecification):
+            step = "have its password policy take SCRAM verifiers (credcheck.encrypted_password_allowed): no other form is safe from the server's log"
         elif error.diag.sqlstate is None:
             step = "see that the server runs and can be reached"
         else:

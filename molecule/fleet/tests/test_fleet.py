@@ -135,3 +135,30 @@ def test_r5_a_full_disk_stops_the_rotation_before_harm(client, hosts, name):
     after = credentials(hosts)
     assert all(after[service]["walk"] is None and after[service]["generation"] > before[service]["generation"] for service in SERVICES)
     assert playbook("verify.yml").returncode == 0 and counts(deploy(), "changed") == [0, 0, 0]
+
+
+@contextlib.contextmanager
+def strict_about_passwords(database, admin: str) -> None:
+    """A policy of the server, for what this login asks for: Debian's credcheck, which takes no verifier, since it cannot look into one."""
+    database.check_output("sh -c %s", "apt-get -qq update && apt-get -qq install -y postgresql-17-credcheck >/dev/null 2>&1")
+    as_superuser = "runuser -u postgres -- psql -q -c %s"
+    database.check_output(as_superuser, f"ALTER ROLE {admin} SET session_preload_libraries = 'credcheck'")
+    try:
+        yield
+    finally:
+        database.check_output(as_superuser, f"ALTER ROLE {admin} RESET session_preload_libraries")
+
+
+def test_r5_a_password_policy_that_refuses_stops_before_harm(client, hosts):
+    assert deploy().returncode == 0
+    before, store = credentials(hosts), hosts["team-a-gw1"]
+    with strict_about_passwords(host_of("database"), store.given("postgres", "prod", "ADMIN_").user):
+        done = playbook("rotate.yml", "-e", "mcp_rotate=postgres-prod")
+        assert done.returncode != 0 and "password type is not a plain text" in done.stdout and "Next: have its password policy" in done.stdout, done.stdout[-4000:]
+        answer = client.ask("team-a-gw3", "team-a-prod", "team-a-prod-postgres-query", sql="SELECT session_user AS login")
+        assert json.loads(answer["text"])[0]["login"] == before["postgres-prod"]["slots"][before["postgres-prod"]["active"]]["login"]
+        refused = credentials(hosts)["postgres-prod"]
+        assert (refused["generation"], refused["walk"], refused["slots"]) == (before["postgres-prod"]["generation"], None, before["postgres-prod"]["slots"])
+    done = playbook("rotate.yml", "-e", "mcp_rotate=postgres-prod")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert credentials(hosts)["postgres-prod"]["generation"] == before["postgres-prod"]["generation"] + 1
