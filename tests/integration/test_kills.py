@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import secrets
 import signal
+import socket
+import sqlite3
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.interruption import everything_answers, interrupt_and_run_again
@@ -83,3 +90,37 @@ def test_kill_of_all_is_healed_by_make_demo(demo) -> None:
 def test_interrupted_in_the_middle_and_run_again_gives_the_same_end(demo, how, moment) -> None:
     """Two moments; `make chaos` has them all."""
     interrupt_and_run_again(demo, how, moment)
+
+
+@contextlib.contextmanager
+def another_gateway(demo, folder: Path) -> Iterator[int]:
+    """The demo's gateway as it is installed, with a database of its own, and the port that it listens on."""
+    started = json.loads((demo.home / "team/etc/services.json").read_text())["services"]["gateway"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(port) if word == str(started["listen"]["port"]) else word for word in started["command"]]
+    own = {"DATABASE_URL": f"sqlite:///{folder}/mcp.db", "PORT": str(port), "PATH": os.environ["PATH"], "TMPDIR": str(folder)}
+    drawn = {name: secrets.token_urlsafe(36) for name in started["secrets"]}
+    with (
+        (folder / "log").open("ab") as log,
+        subprocess.Popen(command, cwd=folder, env={**started["environment"], **drawn, **own}, stdout=log, stderr=log) as process,
+    ):
+        try:
+            yield port
+        finally:
+            process.kill()
+
+
+def tables(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+
+
+def test_a_first_start_of_the_gateway_that_is_cut_off_is_no_harm(demo, tmp_path) -> None:
+    """Cut off in the wrong one of its many steps, a database is left with which the gateway never gets up (docs/upstream.md)."""
+    with another_gateway(demo, tmp_path):
+        wait_for(lambda: tables(tmp_path / "mcp.db") >= 20, 120, "in the middle of it")
+    with another_gateway(demo, tmp_path) as port:
+        wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200, 120, "it gets up")
+    assert "left half made by a first start" in (tmp_path / "log").read_text()

@@ -167,6 +167,7 @@ def test_a_changed_file_that_a_service_reads_is_a_changed_service() -> None:
     before = services()
     for file, affected in (
         ("mcp_gateway_front.py", {"gateway"}),
+        ("mcp_gateway_database.py", {"gateway"}),
         ("postgres-dev.pem", {"postgres-dev"}),
         ("mcp-exec", set(before)),
     ):

@@ -186,7 +186,10 @@ def __getattr__(name: str) -> object:
     if name != "app":
         raise AttributeError(name)
     follow_after_forks()
+    from mcp_gateway_database import remove_half_made
     from mcp_gateway_identity import stamped
+
+    remove_half_made(os.environ.get("DATABASE_URL", ""))
     from mcpgateway.main import app as gateway
 
     globals()["app"] = behind_filter(gateway, stamped)
