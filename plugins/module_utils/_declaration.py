@@ -145,6 +145,7 @@ def paths(declaration: dict) -> dict[str, str]:
         "manifest": f"{root}/etc/services.json",
         "store": f"{root}/etc/credentials.json",
         "record": f"{root}/etc/deployed.json",
+        "gateway_database": f"{root}/state/mcp.db",
         "client_config": declaration.get("mcp_client_config") or f"{root}/etc/client.json",
     }
 
@@ -228,7 +229,7 @@ def gateway(declaration: dict) -> dict:
         **GATEWAY_SETTINGS,
         "PORT": str(port),  # its SSE transport calls itself there
         "APP_DOMAIN": public_url,  # otherwise answers name http://localhost:4444
-        "DATABASE_URL": f"sqlite:///{paths(declaration)['state']}/mcp.db",
+        "DATABASE_URL": f"sqlite:///{paths(declaration)['gateway_database']}",
         "PLATFORM_ADMIN_EMAIL": declaration["mcp_gateway_admin_email"],
         "LOG_LEVEL": "ERROR",
     }

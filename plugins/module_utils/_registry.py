@@ -29,6 +29,7 @@ class Registry:
         self.failures: list[str] = []
         self.actual: dict = {}
         self.planned: list[dict] = []
+        self.due: list[float] = []
 
     def read(self) -> None:
         wanted = {team["name"] for team in self.desired["teams"]}
@@ -148,7 +149,7 @@ class Registry:
             self.client.activate_server(action["id"])
 
     def hand_out(self, path: str, public_url: str, hide: Callable[[str], None]) -> None:
-        """Give each client a token that works. ``hide`` is told every token."""
+        """Give each client a token that works, and note in ``due`` when it is due for another one. ``hide`` is told every token."""
         stored = ClientFile(path)
         for client in self.desired["clients"]:
             try:
@@ -181,6 +182,7 @@ class Registry:
                 self._note(client["name"], "update", {"url": {"before": entry.get("url") if isinstance(entry, dict) else None, "after": url}})
             if not self.check_mode:
                 stored.write(client["name"], registry.client_entry(url, token))
+        self.due.append((contextforge.claims_of(token).get("expires_at") or 0) - client["renew_within_days"] * 86400)
         # Last, so that whatever cuts this run short leaves one token that works.
         if revoke:
             self._note(client["name"], "revoke", {"older tokens": {"before": str(len(revoke)), "after": "none"}})
@@ -245,4 +247,4 @@ def run(registry_: Registry, params: dict, hide: Callable[[str], None]) -> None:
 def report(registry_: Registry) -> dict:
     """What the module returns, failing or not."""
     actions = [{key: action[key] for key in ("kind", "name", "action", "fields")} for action in registry_.actions]
-    return {"changed": bool(actions), "actions": actions, "diff": registry.diff(registry_.actions)}
+    return {"changed": bool(actions), "actions": actions, "diff": registry.diff(registry_.actions), "due": int(min(registry_.due, default=0))}

@@ -12,17 +12,19 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _bridges, _packages, _systemd, _sysusers
+from ansible_collections.mcp.tenancy.plugins.module_utils import _bridges, _gateway_database, _packages, _systemd, _sysusers
 
 #: What stands for something that is not there.
 ABSENT = "absent"
+GATEWAY = "the gateway"
 
 
-def taken(scope: dict, asking: Callable[[int], dict | None] = _bridges.ask) -> dict[str, str]:
+def taken(scope: dict, asking: Callable[[int], dict | None] = _bridges.ask, answers: Callable[[int], bool] = _gateway_database.answers) -> dict[str, str]:
     """Facts, name to value, of what ``scope`` names.
 
     ``paths``: files, by owner, mode and content; folders, by owner and mode. ``programs``: by what their name finds. ``packages``: of Debian.
     ``sysusers``: a file of systemd-sysusers. ``prefix`` and ``revisions_directory``: of the units. ``bridges``: name to port.
+    ``gateway``: its ``port`` and its ``database``.
     """
     facts = {path: _path(path) for path in scope["paths"]}
     facts |= {f"program {name}": _program(name) for name in scope["programs"]}
@@ -30,7 +32,8 @@ def taken(scope: dict, asking: Callable[[int], dict | None] = _bridges.ask) -> d
     facts |= {"users that are missing": _users(scope["sysusers"])}
     facts |= _units(scope["prefix"], scope["revisions_directory"])
     facts |= {f"bridge {name}": (asking(port) or {}).get("credential", ABSENT) for name, port in scope["bridges"].items()}
-    return facts
+    facts |= {GATEWAY: "answers" if answers(scope["gateway"]["port"]) else ABSENT}
+    return facts | _gateway_database.facts(scope["gateway"]["database"])
 
 
 def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -39,8 +42,9 @@ def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def not_running(facts: dict[str, str]) -> list[str]:
-    """Units that were not up when the snapshot was taken."""
-    return sorted(name for name, value in facts.items() if name.startswith("unit ") and value.split()[0] != "active")
+    """Units that were not up when the snapshot was taken, and the gateway when it did not answer."""
+    down = [name for name, value in facts.items() if name.startswith("unit ") and value.split()[0] != "active"]
+    return sorted(down + [GATEWAY] * (facts.get(GATEWAY) == ABSENT))
 
 
 def _path(path: str) -> str:

@@ -270,6 +270,10 @@ clients:
   returned: success
   type: list
   elements: str
+due:
+  description: When the first of their tokens is due for another one, in seconds since 1970; V(0) when there are none.
+  returned: always
+  type: int
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib

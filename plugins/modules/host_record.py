@@ -13,7 +13,8 @@ description:
   - V(compare) takes the snapshot again. The host is in order when nothing differs, neither there nor in what the deploy would be made from now.
   - What goes into the digest is the declaration, the operator's C(.env), the CA files, O(variables) and the collection's own files. It is keyed with the
     host's key, so that it tells nothing about the secrets in it.
-  - Registrations at the gateway are not part of it. M(mcp.tenancy.gateway_registry) compares them in one call of its own.
+  - Registrations are compared as they are in the gateway's own database. Where they differ the host is not in order, and M(mcp.tenancy.gateway_registry)
+    asks, compares and repairs through the gateway.
 author: the mcp.tenancy authors (@mcp-tenancy)
 options:
   operation:
@@ -64,10 +65,23 @@ options:
         description: Names and ports of the bridges, which are asked for the login that they use.
         type: dict
         required: true
-  remember:
-    description: Anything that V(compare) is to give back. No secret.
-    type: dict
-    default: {}
+      gateway:
+        description: The gateway.
+        type: dict
+        required: true
+        suboptions:
+          port:
+            description: Where it listens on loopback. It is asked whether it is ready.
+            type: int
+            required: true
+          database:
+            description: The file of its SQLite database. One that cannot be read is a difference.
+            type: path
+            required: true
+  until:
+    description: A moment, in seconds since 1970, after which the host is not in order whatever is there. With V(0) there is none.
+    type: int
+    default: 0
   inputs:
     description: The digest. Made by the action plugin.
     type: str
@@ -107,21 +121,18 @@ why:
   description: Why the host is not in order, for people.
   returned: success
   type: str
-remembered:
-  description: O(remember) of the last V(write).
-  returned: when it is in order
-  type: dict
 """
 
 import json
 import os
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _snapshot, _systemd
 
 #: Of another form of this file nothing is believed.
-FORMAT = 1
+FORMAT = 2
 SCOPE = {
     "paths": {"type": "list", "elements": "path", "required": True},
     "programs": {"type": "list", "elements": "str", "required": True},
@@ -130,6 +141,7 @@ SCOPE = {
     "prefix": {"type": "str", "required": True},
     "revisions_directory": {"type": "path", "required": True},
     "bridges": {"type": "dict", "required": True},
+    "gateway": {"type": "dict", "required": True, "options": {"port": {"type": "int", "required": True}, "database": {"type": "path", "required": True}}},
 }
 
 
@@ -151,14 +163,15 @@ def compare(path: str, inputs: str) -> dict:
         why = "there is no record of a whole deploy"
     elif record["inputs"] != inputs:
         why = "the declaration, the .env or the collection is another one than at the last whole deploy"
+    elif 0 < record["until"] <= time.time():
+        why = "a client's token is due for another one"
     else:
         differs = _snapshot.differences(record["facts"], _snapshot.taken(record["scope"]))
         why = f"changed since the last whole deploy: {', '.join(differs)}" if differs else ""
-    answer = {"in_order": not why, "differs": differs, "why": why}
-    return answer if why else {**answer, "remembered": record["remember"]}
+    return {"in_order": not why, "differs": differs, "why": why}
 
 
-def write(path: str, inputs: str, scope: dict, remember: dict) -> dict:
+def write(path: str, inputs: str, scope: dict, until: int) -> dict:
     """The module's answer. A host on which something is down is not recorded: a later deploy has to look at it."""
     facts = _snapshot.taken(scope)
     down = _snapshot.not_running(facts)
@@ -166,10 +179,10 @@ def write(path: str, inputs: str, scope: dict, remember: dict) -> dict:
         if os.path.exists(path):
             os.unlink(path)
         return {"in_order": False, "differs": down, "why": f"not recorded, not running: {', '.join(down)}"}
-    record = {"format": FORMAT, "inputs": inputs, "scope": scope, "facts": facts, "remember": remember}
+    record = {"format": FORMAT, "inputs": inputs, "scope": scope, "facts": facts, "until": until}
     if read(path) != record:
         _atomic_file.write(path, json.dumps(record, indent=1).encode())
-    return {"in_order": True, "differs": [], "why": "", "remembered": remember}
+    return {"in_order": True, "differs": [], "why": ""}
 
 
 def main() -> None:
@@ -179,7 +192,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "variables": {"type": "dict", "default": {}},
             "scope": {"type": "dict", "options": SCOPE},
-            "remember": {"type": "dict", "default": {}},
+            "until": {"type": "int", "default": 0},
             "inputs": {"type": "str"},
         },
         required_if=[("operation", "write", ["scope"])],
@@ -194,7 +207,7 @@ def main() -> None:
         elif module.check_mode:
             answer = {"in_order": False, "differs": [], "why": "not recorded in check mode"}
         else:
-            answer = write(params["path"], params["inputs"], params["scope"], params["remember"])
+            answer = write(params["path"], params["inputs"], params["scope"], params["until"])
     except (OSError, _systemd.SystemdError) as error:
         answer = {"in_order": False, "differs": [], "why": f"the host cannot be looked at: {error}"}
     module.exit_json(changed=False, **answer)

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 
 import pytest
+from two_teams import forged
 
 # --- on one host: a service's uid, outside its sandbox, so that only users, modes and the firewall stand between
 
@@ -202,19 +200,6 @@ def test_a_dev_token_is_refused_at_prod_and_at_every_door_that_spans_servers(cli
     assert client.status(prod, token) in (401, 403)
     for door in ("/mcp", "/rpc", "/tools", "/v1/tools", "/gateways", "/servers", "/admin", "/sse", "/tokens", "/teams"):
         assert client.status(base + door, token) in (401, 403), door
-
-
-def forged(token: str, secret: bytes | None, **claims: object) -> str:
-    """The token with other claims, signed with ``secret`` or not at all."""
-
-    def part(value: dict) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-    payload = token.split(".")[1]
-    given = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    head = f"{part({'alg': 'HS256' if secret else 'none', 'typ': 'JWT'})}.{part({**given, **claims})}"
-    signature = hmac.new(secret, head.encode(), hashlib.sha256).digest() if secret else b""
-    return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 FORGERIES = ["unsigned", "signed with another team's key", "signed with a guess", "made an administrator's", "expired", "absent", "no token at all"]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A deploy that finds a host in order ends after two calls; whatever somebody changed there by hand is found, named and put right."""
+"""A deploy that finds a host in order ends after one call; whatever somebody changed there by hand is found, named and put right."""
 
 from __future__ import annotations
 
 from operating import deploy, recap
+from two_teams import forged
 
 HOST = "team-b-gw1"
 #: A task that only runs where something is to be done.
@@ -51,11 +52,26 @@ def test_what_somebody_changed_by_hand_is_found_and_put_right(teams):
     assert not looked_whole(run()[1]), "how a run goes is no part of what it is made from"
 
 
-def test_what_clients_have_is_compared_although_the_host_is_in_order(teams):
+def test_a_client_file_that_others_may_read_is_found(teams):
     path = f"{teams['team_b'].root}/etc/client.json"
     teams["team_b"].host.check_output("chmod 0644 %s", path)
     counts, output = run()
-    assert counts["changed"] == 1 and not looked_whole(output) and teams["team_b"].host.file(path).mode == 0o600
+    assert counts["changed"] == 1 and path in output and teams["team_b"].host.file(path).mode == 0o600
+
+
+def test_what_somebody_changed_at_the_gateway_is_found_and_put_right(teams, client):
+    team, entry = teams["team_b"], "team-b-dev"
+    run()
+    url, token = team.clients[entry]["url"], team.clients[entry]["headers"]["Authorization"].removeprefix("Bearer ")
+    base, server = url.removesuffix("/mcp").split("/servers/")
+    admin = {"email": team.manifest["services"]["gateway"]["environment"]["PLATFORM_ADMIN_EMAIL"], "is_admin": True, "auth_provider": "cli"}
+    bearer = forged(token, team.env()["JWT_SECRET_KEY"].encode(), sub=admin["email"], user=admin, teams=None, scopes=None)
+    assert client.status(f"{base}/v1/servers/{server}/state?activate=false", bearer) == 200
+    assert client.status(url, token) != 200
+    counts, output = run()
+    assert "the gateway's virtual servers" in output and counts["changed"] == 1 and client.status(url, token) == 200
+    counts, output = run()
+    assert counts["changed"] == 0 and not looked_whole(output)
 
 
 def test_a_record_tells_no_secret_and_only_root_reads_it(team):

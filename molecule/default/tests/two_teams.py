@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import io
 import json
 import os
@@ -149,3 +151,16 @@ def host_of(name: str) -> object:
     """A host of the scenario that runs; its tests may borrow this file from another."""
     inventory = Path(os.environ.get("MOLECULE_SCENARIO_DIRECTORY") or Path(__file__).resolve().parents[1]) / "inventory"
     return testinfra.get_host(f"ansible://{name}?ansible_inventory={inventory}")
+
+
+def forged(token: str, secret: bytes | None, **claims: object) -> str:
+    """The token with other claims, signed with ``secret`` or not at all."""
+
+    def part(value: dict) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    payload = token.split(".")[1]
+    given = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    head = f"{part({'alg': 'HS256' if secret else 'none', 'typ': 'JWT'})}.{part({**given, **claims})}"
+    signature = hmac.new(secret, head.encode(), hashlib.sha256).digest() if secret else b""
+    return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
