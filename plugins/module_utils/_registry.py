@@ -171,7 +171,8 @@ class Registry:
                 self._client(client, stored, public_url, hide)
             except contextforge.GatewayError as error:
                 self.failures.append(f"client {client['name']}: {error}. Next: see the gateway's log, then run again.")
-        said = {name: contextforge.claims_of(registry.entry_token(entry)) for name, entry in stored.entries().items()}
+        ours = {client["name"] for client in self.desired["clients"]}  # which have a token of whoever is a member now
+        said = {name: contextforge.claims_of(registry.entry_token(entry)) for name, entry in stored.entries().items() if name not in ours}
         for name in registry.entries_of_outsiders(self.desired, self.actual, said):
             self._note(name, "delete", {})
             if not self.check_mode:

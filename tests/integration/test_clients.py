@@ -73,6 +73,7 @@ class Fleet(Laptop):
 def laptop(demo) -> Iterator[Laptop]:
     """Alice's file, made at the highest verbosity; everything of it is taken back afterwards."""
     own = Laptop(demo.home, demo.first, demo.home / "laptop" / "alice.json")
+    shutil.rmtree(own.file.parent, ignore_errors=True)  # of a session that was killed
     done = own.order("add", "-vvvv", "--diff")
     assert done.returncode == 0, done.stdout[-4000:]
     assert recap(done.stdout)["changed"] == 1
