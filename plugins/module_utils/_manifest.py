@@ -38,7 +38,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
         "environment": front["settings"],
         "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
         "priority": 200,
-        "files": ["mcp_gateway_front.py", "mcp_gateway_identity.py", *HOST_TOOLS],
+        "files": ["mcp_gateway_front.py", "mcp_gateway_identity.py", "mcp_gateway_levels.py", *HOST_TOOLS],
     }
     for service in _declaration.services(declaration):
         entries[service["name"]] = _wrapped(declaration, programs, service)

@@ -133,6 +133,15 @@ def test_a_client_from_npm_has_a_row_with_nothing_but_the_file(laptop) -> None:
     assert "demo-prod-postgres-query" in npm_client.run(laptop, "list", "demo-prod").stdout
 
 
+def test_a_client_that_asks_for_a_log_level_is_answered_and_needs_a_good_token_for_it(laptop) -> None:
+    """VS Code and the MCP Inspector do so when they connect."""
+    entry = laptop.clients["demo-dev"]
+    answer = laptop.rpc(entry["url"], entry["headers"], "logging/setLevel", {"level": "debug"})
+    assert (answer.status_code, answer.json()) == (200, {"jsonrpc": "2.0", "id": 1, "result": {}})
+    assert laptop.rpc(entry["url"], {"Authorization": "Bearer x.y.z"}, "logging/setLevel", {"level": "debug"}).status_code == 401
+    assert laptop.rpc(entry["url"], laptop.clients["demo-prod"]["headers"], "logging/setLevel", {"level": "debug"}).status_code == 403
+
+
 def test_no_call_fails_while_tokens_are_renewed_under_load(laptop) -> None:
     before = laptop.tokens()
     with under_load(Fleet(laptop.home, "", laptop.file, laptop.clients)) as load:

@@ -187,7 +187,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(name)
     follow_after_forks()
     from mcp_gateway_identity import stamped
+    from mcp_gateway_levels import without_levels
     from mcpgateway.main import app as gateway
 
-    globals()["app"] = behind_filter(gateway, stamped)
+    globals()["app"] = behind_filter(without_levels(gateway), stamped)
     return globals()["app"]
