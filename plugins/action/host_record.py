@@ -18,7 +18,10 @@ COLLECTION = Path(__file__).resolve().parents[2]
 #: Folders of the collection that decide what a deploy does.
 SOURCES = ("playbooks", "plugins", "roles", "services")
 #: Variables that say how a run goes, not what it makes.
-OF_THE_RUN = {"mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status", "mcp_do", "mcp_user", "mcp_service", "mcp_login_file"}
+OF_THE_RUN = {
+    "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status", "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
+    "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
+}  # fmt: skip
 
 
 class ActionModule(TeamAction):

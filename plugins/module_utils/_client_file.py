@@ -32,13 +32,16 @@ class ClientFile:
             return {}
         except (OSError, ValueError) as error:
             why = type(error).__name__
-            raise ClientFileError(f"client_config {self.path} cannot be read: {why}. Next: repair it or move it away, then run again.") from None
+            raise ClientFileError(f"The client configuration {self.path} cannot be read: {why}. Next: repair it or move it away, then run again.") from None
         if not isinstance(content, dict) or not isinstance(content.get("mcpServers", {}), dict):
-            raise ClientFileError(f"client_config {self.path} is not a client configuration. Next: name another file, or move this one away.")
+            raise ClientFileError(f"The client configuration {self.path} is not a client configuration. Next: name another file, or move this one away.")
         return content
 
+    def entries(self) -> dict[str, object]:
+        return self.content.get("mcpServers", {})
+
     def entry(self, name: str) -> object:
-        return self.content.get("mcpServers", {}).get(name)
+        return self.entries().get(name)
 
     def is_private(self) -> bool:
         """Whether there is nothing to hide, or nobody else to hide it from."""
@@ -49,11 +52,15 @@ class ClientFile:
         return stat.S_IMODE(status.st_mode) == 0o600 and status.st_uid == os.geteuid()
 
     def write(self, name: str | None = None, entry: dict | None = None) -> None:
-        """Replace the file by rename, with that entry changed."""
-        if name is not None:
+        """Replace the file by rename, with that entry changed; without it when ``entry`` is None."""
+        if entry is not None:
             self.content.setdefault("mcpServers", {})[name] = entry
+        elif name is not None:
+            self.entries().pop(name, None)
         try:
             _atomic_file.write(self.path, json.dumps(self.content, indent=2).encode() + b"\n")
         except OSError as error:
             why = error.strerror
-            raise ClientFileError(f"client_config {self.path} cannot be written: {why}. Next: make its folder and room for it, then run again.") from None
+            raise ClientFileError(
+                f"The client configuration {self.path} cannot be written: {why}. Next: make its folder and room for it, then run again."
+            ) from None

@@ -193,6 +193,10 @@ class Client:
     def update_member(self, team_id: str, email: str, role: str) -> None:
         self._call("PUT", f"/v1/teams/{team_id}/members/{quote(email, safe='@')}", json={"role": role})
 
+    def remove_member(self, team_id: str, email: str) -> None:
+        """The membership; the gateway then refuses that person's tokens for this team, though it keeps them: :meth:`revoke_token` ends them."""
+        self._call("DELETE", f"/v1/teams/{team_id}/members/{quote(email, safe='@')}")
+
     # Gateways (upstream MCP servers) and their tools
 
     def list_gateways(self) -> list[dict]:
@@ -279,29 +283,35 @@ class Client:
 
     # Tokens of users
 
-    def list_tokens(self, email: str) -> list[dict]:
-        """A user's tokens, the revoked and the expired ones too (a name stays taken). ``live`` says whether one can still be used."""
-        rows: list[dict] = []
-        while True:
-            params = {"user_email": email, "include_inactive": "true", "limit": PAGE, "offset": len(rows)}
-            answer = self._call("GET", "/v1/tokens/admin/all", params=params)
-            rows += answer["tokens"]
-            if len(rows) >= answer["total"] or not answer["tokens"]:
-                break
+    def list_tokens(self) -> list[dict]:
+        """Everybody's tokens, the revoked and the expired ones too (a name stays taken). ``live`` says whether one can still be used."""
+        rows: dict[str, dict] = {}
+        read, total = 0, 1
+        while read < total:
+            answer = self._call("GET", "/v1/tokens/admin/all", params={"include_inactive": "true", "limit": PAGE, "offset": read})
+            rows |= {row["id"]: row for row in answer["tokens"]}
+            read, total = read + PAGE, answer["total"]
         now = time.time()
         return [
             {
                 "id": row["id"],
                 "name": row["name"],
+                "description": row["description"] or "",
+                "user": row["user_email"].lower(),
+                "team_id": row["team_id"],
+                "server_id": row["server_id"],
                 "created_at": epoch(row["created_at"]),
+                "expires_at": epoch(row["expires_at"]),
+                "revoked_at": epoch(row["revoked_at"]),
+                "last_used": epoch(row["last_used"]),
                 "live": row["is_active"] and not row["is_revoked"] and (epoch(row["expires_at"]) or now + 1) > now,
             }
-            for row in rows
+            for row in rows.values()
         ]
 
-    def create_token(self, name: str, email: str, team_id: str, server_id: str, days: int) -> str:
+    def create_token(self, name: str, email: str, team_id: str, server_id: str, days: int, description: str = "") -> str:
         """A token of the user's own, for one team and one virtual server. It is shown this once."""
-        body = {"name": name, "user_email": email, "team_id": team_id, "expires_in_days": days, "scope": {"server_id": server_id}}
+        body = {"name": name, "user_email": email, "team_id": team_id, "expires_in_days": days, "scope": {"server_id": server_id}, "description": description}
         token = self._call("POST", "/v1/tokens", json=body)["access_token"]
         self._secrets.add(token)
         return token

@@ -64,6 +64,9 @@ USER_NAME_LENGTH = 31
 #: What a team may say about callers who bring their own logins, as the bridge knows it (services/mcp_bridge, config.py).
 USERS = ("accepts", "dense", "most", "spares", "connections", "idle_seconds", "grace_seconds", "memory_bytes")
 
+#: What a member may be. A viewer calls tools; an owner may also manage the environment's team where the gateway's Admin UI is on.
+ROLES = ("viewer", "owner")
+
 #: By this the gateway says to services for people who calls.
 IDENTITY = "MCP_IDENTITY_SECRET"
 #: Each service's own bearer is derived from this one.
@@ -95,6 +98,16 @@ def on_host(declaration: dict, host: str) -> dict:
     """The declaration as one host sees it: the environments that are on it. One without ``hosts`` is on all."""
     there = [environment for environment in declaration["mcp_environments"] if host in environment.get("hosts", [host])]
     return {**declaration, "mcp_environments": there}
+
+
+def members(environment: dict) -> list[dict]:
+    """Who may use an environment, ``{"email", "role"}`` each, addresses as they are written. A plain address is a viewer."""
+    return [{"email": one, "role": ROLES[0]} if isinstance(one, str) else {"role": ROLES[0], **one} for one in environment.get("members") or []]
+
+
+def addresses(environment: dict) -> list[str]:
+    """Their addresses in lower case, as the gateway keeps them."""
+    return [member["email"].lower() for member in members(environment)]
 
 
 def on_systemd(declaration: dict) -> bool:

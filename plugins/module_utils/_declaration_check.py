@@ -28,6 +28,7 @@ VARIABLES = {
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
     "mcp_gateway_version", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
     "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
+    "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
@@ -146,6 +147,11 @@ def _clients(variables: dict[str, Any]) -> list[Problem]:
     days = variables.get("mcp_client_days", 30)
     if isinstance(days, bool) or not str(days).isdecimal() or not 1 <= int(days) <= 365:
         found.append(Problem("mcp_client_days", f"'{days}' is not a number of days", "use a number from 1 to 365"))
+    overlap = variables.get("mcp_client_overlap", "24h")
+    try:
+        _ = str(overlap) == "0" or _rotation.duration(overlap)
+    except ValueError as error:
+        found.append(Problem("mcp_client_overlap", str(error), "use a form like 24h or 2d, or 0 for none"))
     url = variables.get("mcp_public_url")
     if url is not None and not (isinstance(url, str) and PUBLIC_URL.fullmatch(url)):
         found.append(Problem("mcp_public_url", "is not the base of a URL", "use a form like https://mcp.team-a.example"))
@@ -202,14 +208,28 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
         found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))
-    members = environment.get("members", [])
+    return found + _members(f"{place}.members", environment.get("members", []))
+
+
+def _members(place: str, members: Any) -> list[Problem]:
     if not isinstance(members, list):
-        return [*found, Problem(f"{place}.members", "must be a list of e-mail addresses", "write members: [alice@example.com]")]
+        return [Problem(place, "must be a list of e-mail addresses", "write members: [alice@example.com]")]
+    found, emails = [], []
     for index, member in enumerate(members):
-        if not (isinstance(member, str) and EMAIL.fullmatch(member)):
-            found.append(Problem(f"{place}.members[{index}]", "is not an e-mail address", "use a form like alice@example.com"))
-    if len({str(member).lower() for member in members}) != len(members):
-        found.append(Problem(f"{place}.members", "names somebody twice", "remove the duplicate"))
+        where, email = f"{place}[{index}]", member
+        if isinstance(member, dict):
+            email = member.get("email")
+            found += _unknown(member, {"email", "role"}, where)
+            role = member.get("role", declaration_rules.ROLES[0])
+            if role == "developer":
+                found.append(Problem(f"{where}.role", "'developer' would change at the gateway what is declared here", "use viewer, which may call every tool"))
+            elif role not in declaration_rules.ROLES:
+                found.append(Problem(f"{where}.role", f"'{role}' is not a role", f"use {' or '.join(declaration_rules.ROLES)}, or leave it out"))
+        if not (isinstance(email, str) and EMAIL.fullmatch(email)):
+            found.append(Problem(where, "is not an e-mail address", "use a form like alice@example.com, or {email: alice@example.com, role: owner}"))
+        emails.append(str(email).lower())
+    if len(set(emails)) != len(emails):
+        found.append(Problem(place, "names somebody twice", "remove the duplicate"))
     return found
 
 
@@ -322,7 +342,7 @@ def _across(variables: dict[str, Any]) -> list[Problem]:
         ports.setdefault(service["port"], service["name"])
     admin = str(variables.get("mcp_gateway_admin_email") or "").lower()
     for index, environment in enumerate(variables["mcp_environments"]):
-        if admin and admin in [str(member).lower() for member in environment.get("members") or []]:
+        if admin and admin in declaration_rules.addresses(environment):
             found.append(
                 Problem(
                     f"mcp_environments[{index}].members",

@@ -13,6 +13,8 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _
 
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
+#: What the gateway's process is made of beside the gateway itself (roles/gateway/files).
+GATEWAY_FILES = tuple(f"mcp_gateway_{part}.py" for part in ("database", "front", "identity", "levels"))
 #: What starts every service.
 HOST_TOOLS = ("mcp-unseal", "mcp-exec")
 #: mongodb-mcp-server: what could reach another database, write files or call home is off.
@@ -38,7 +40,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
         "environment": front["settings"],
         "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
         "priority": 200,
-        "files": ["mcp_gateway_front.py", "mcp_gateway_identity.py", "mcp_gateway_database.py", *HOST_TOOLS],
+        "files": [*GATEWAY_FILES, *HOST_TOOLS],
     }
     for service in _declaration.services(declaration):
         entries[service["name"]] = _wrapped(declaration, programs, service)

@@ -110,8 +110,7 @@ def _name(declaration: dict, order: dict) -> str:
         declared = f"name one of {', '.join(sorted(takers))}" if takers else "declare users: {accepts: [stored]} below its database and run deploy.yml"
         raise CredentialsError(f"{base or 'mcp_service'} is no service that logins are stored for. Next: {declared}")
     environment = next(one for one in declaration["mcp_environments"] if one["name"] == takers[base]["environment"])
-    members = [str(member).lower() for member in environment.get("members") or []]
-    if order["do"] == ADD and address not in members:
+    if order["do"] == ADD and address not in _declaration.addresses(environment):
         raise CredentialsError(
             f"{address} is no member of {environment['name']}, so the gateway would not let them in. Next: add them to its members, run deploy.yml"
         )

@@ -16,6 +16,8 @@ LOGIN_HEADERS = {
     "connection_string": ["X-Database-Connection-String"],
     "stored": [],
 }
+#: Our roles as the gateway calls them.
+GATEWAY_ROLES = {"viewer": "member", "owner": "owner"}
 #: In which the gateway's own process says who calls (roles/gateway, mcp_gateway_identity.py); a client's is thrown away there.
 IDENTITY_HEADER = "X-Database-Identity"
 
@@ -69,12 +71,13 @@ def registry(declaration: dict) -> dict:
     for environment in declaration["mcp_environments"]:
         space = _space(team, environment["name"])
         own = [service for service in _declaration.services(declaration) if service["environment"] == environment["name"]]
-        members = environment.get("members") or []
+        members = _declaration.members(environment)
+        emails = [member["email"] for member in members]
         wanted["teams"].append(
             {
                 "name": space,
                 "description": f"Environment {environment['name']} of team {team}",
-                "members": [{"email": email, "role": "member"} for email in members],
+                "members": [{"email": member["email"], "role": GATEWAY_ROLES[member["role"]]} for member in members],
             }
         )
         for service in own:
@@ -98,10 +101,10 @@ def registry(declaration: dict) -> dict:
             }
         )
         for service in (one for one in _declaration.user_services(declaration) if one["environment"] == environment["name"]):
-            _for_users(wanted, declaration, service, space, members)
-        for email in members:
+            _for_users(wanted, declaration, service, space, emails)
+        for email in emails:
             # One member: the entry has the server's name. More of them: each entry says whose it is.
-            name = space if len(members) == 1 else f"{space}-{_short_name(email, members)}"
+            name = space if len(emails) == 1 else f"{space}-{_short_name(email, emails)}"
             wanted["clients"].append({"name": name, "user": email, "team": space, "server": space, **_token_life(declaration)})
     return wanted
 

@@ -28,6 +28,7 @@ class Registry:
         self.actions: list[dict] = []
         self.failures: list[str] = []
         self.actual: dict = {}
+        self.tokens: list[dict] = []
         self.planned: list[dict] = []
         self.due: list[float] = []
 
@@ -38,6 +39,7 @@ class Registry:
             # Of teams that are not ours the admin may not even be a member; their names are all we need.
             team["members"] = self.client.list_members(team["id"]) if team["name"] in wanted else []
         self.actual = {"users": self.client.list_users(), "teams": teams}
+        self.tokens = self.client.list_tokens()
         self._read_gateways()
         self.planned = registry.plan(self.desired, self.actual)
 
@@ -101,8 +103,10 @@ class Registry:
 
     def _member(self, action: dict) -> None:
         team, email = action["name"].split("/", 1)
+        if action["action"] == "delete":
+            return self.client.remove_member(self._team_id(team), email)
         change = self.client.add_member if action["action"] == "create" else self.client.update_member
-        change(self._team_id(team), email, action["fields"]["role"]["after"])
+        return change(self._team_id(team), email, action["fields"]["role"]["after"])
 
     def _team_id(self, name: str) -> str:
         found = self.ids("teams").get(name)
@@ -148,6 +152,18 @@ class Registry:
         if "enabled" in action["fields"]:
             self.client.activate_server(action["id"])
 
+    def shut_out(self) -> None:
+        """End what people hold who are not wanted in a team (any more). The gateway refuses them already; if they come back, it is with new tokens."""
+        for token in registry.tokens_of_outsiders(self.desired, self.actual, self.tokens):
+            try:
+                if not self.check_mode:
+                    self.client.revoke_token(token["id"])
+            except contextforge.GatewayError as error:
+                self.failures.append(f"token {token['name']} of {token['user']}: {error}. Next: see the gateway's log, then run again.")
+            else:
+                token["live"] = False
+                self._note(f"{token['user']} in {token['team']}", "revoke", {f"token {token['name']}": {"before": "valid", "after": "revoked"}})
+
     def hand_out(self, path: str, public_url: str, hide: Callable[[str], None]) -> None:
         """Give each client a token that works, and note in ``due`` when it is due for another one. ``hide`` is told every token."""
         stored = ClientFile(path)
@@ -156,6 +172,12 @@ class Registry:
                 self._client(client, stored, public_url, hide)
             except contextforge.GatewayError as error:
                 self.failures.append(f"client {client['name']}: {error}. Next: see the gateway's log, then run again.")
+        ours = {client["name"] for client in self.desired["clients"]}  # which have a token of whoever is a member now
+        said = {name: contextforge.claims_of(registry.entry_token(entry)) for name, entry in stored.entries().items() if name not in ours}
+        for name in registry.entries_of_outsiders(self.desired, self.actual, said):
+            self._note(name, "delete", {})
+            if not self.check_mode:
+                stored.write(name)
         if not stored.is_private():
             self._note(path, "update", {"mode": {"before": "open to others", "after": "0600"}})
             if not self.check_mode:
@@ -170,7 +192,7 @@ class Registry:
         reason = registry.token_reason(claims, client, team_id, server, time.time())
         if reason is None and not self.client.accepts(server, token):
             reason = "refused by the gateway"
-        tokens = self.client.list_tokens(client["user"])
+        tokens = [one for one in self.tokens if one["user"] == client["user"]]
         revoke = registry.tokens_to_revoke(client, tokens, claims, reason)
         if reason:
             self._note(client["name"], "update" if entry else "create", {"token": {"before": reason, "after": f"valid for {client['expires_in_days']} days"}})
@@ -239,7 +261,8 @@ def run(registry_: Registry, params: dict, hide: Callable[[str], None]) -> None:
     if refused:
         raise CannotConverge("\n".join(refused))
     registry_.converge()
-    if registry_.desired["clients"]:
+    registry_.shut_out()
+    if params["client_config"]:
         public_url = (params["public_url"] or params["url"]).rstrip("/")
         registry_.hand_out(params["client_config"], public_url, hide)
 

@@ -116,8 +116,9 @@ def plan_teams(desired: dict, actual: dict) -> list[dict]:
 
 
 def plan_members(desired: dict, actual: dict) -> list[dict]:
+    """Exactly those who are wanted; administrators of the gateway, who made the teams, are left alone."""
     there = {(team["name"], member["email"]): {"id": member["email"], **member} for team in actual["teams"] for member in team["members"]}
-    return [
+    wanted = [
         _action(
             "member",
             f"{team['name']}/{member['email']}",
@@ -128,6 +129,26 @@ def plan_members(desired: dict, actual: dict) -> list[dict]:
         for team in desired["teams"]
         for member in team["members"]
     ]
+    return wanted + [
+        {"kind": "member", "name": f"{team}/{email}", "action": "delete", "fields": {"role": {"before": row["role"], "after": None}}, "id": email}
+        for (team, email), row in there.items()
+        if email in outsiders(desired, actual, team)
+    ]
+
+
+def outsiders(desired: dict, actual: dict, team: str) -> set[str]:
+    """Users who must not be in a team: all but those who are wanted there and the gateway's administrators. Empty for a team that is not ours."""
+    wanted = next((one for one in desired["teams"] if one["name"] == team), None)
+    if wanted is None:
+        return set()
+    return {user["email"] for user in actual["users"] if not user["is_admin"]} - {member["email"] for member in wanted["members"]}
+
+
+def tokens_of_outsiders(desired: dict, actual: dict, tokens: Iterable[dict]) -> list[dict]:
+    """Tokens for our teams that can still be used and are of people who are not wanted there (any more), whoever made them. Each with its team's name."""
+    names = {team["id"]: team["name"] for team in actual["teams"]}
+    live = [{**token, "team": names[token["team_id"]]} for token in tokens if token["live"] and token["team_id"] in names]
+    return [token for token in live if token["user"] in outsiders(desired, actual, token["team"])]
 
 
 def plan_gateways(desired: dict, actual: dict) -> list[dict]:
@@ -242,7 +263,11 @@ def token_reason(claims: dict, client: dict, team_id: str | None, server: str, n
 
 def token_name(client: dict, tokens: Iterable[dict]) -> str:
     """The next free name: ``SERVER/CLIENT#N``. Old and new must be able to live side by side, and a name stays taken."""
-    base = f"{client['server']}/{client['name']}#"
+    return numbered(f"{client['server']}/{client['name']}#", tokens)
+
+
+def numbered(base: str, tokens: Iterable[dict]) -> str:
+    """``base`` with the first number that is higher than all of its."""
     taken = [int(token["name"][len(base) :]) for token in tokens if token["name"].startswith(base) and token["name"][len(base) :].isdigit()]
     return f"{base}{max(taken, default=0) + 1}"
 
@@ -257,6 +282,22 @@ def tokens_to_revoke(client: dict, tokens: Iterable[dict], claims: dict, reason:
     if reason in (None, "about to expire"):
         own = [token for token in own if token["created_at"] > claims["issued_at"] + 2]  # the gateway stamps the two a moment apart
     return [token["id"] for token in own]
+
+
+def entries_of_outsiders(desired: dict, actual: dict, claims: dict[str, dict]) -> list[str]:
+    """Entries of a clients' file whose tokens are for a team in which their users are not wanted (any more). ``claims``: entry → what its token says."""
+    names = {team["id"]: team["name"] for team in actual["teams"]}
+    found = []
+    for entry, said in claims.items():
+        teams = [names[team] for team in said.get("team_ids") or [] if team in names]
+        if any(said["user"] in outsiders(desired, actual, team) for team in teams):
+            found.append(entry)
+    return found
+
+
+def is_registrys(token: dict, servers: dict[str, str]) -> bool:
+    """Whether a token is one of those that are made for the clients' file on the gateway's host. ``servers``: id → name."""
+    return token["server_id"] in servers and token["name"].startswith(f"{servers[token['server_id']]}/")
 
 
 def client_entry(url: str, token: str) -> dict:

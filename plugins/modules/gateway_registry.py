@@ -9,7 +9,8 @@ module: gateway_registry
 version_added: "0.1.0"
 short_description: Make an MCP gateway know a team's environments, services and clients
 description:
-  - Takes everything that an IBM ContextForge gateway has to know in one call and changes what differs. Nothing that is not named here is touched.
+  - Takes everything that an IBM ContextForge gateway has to know in one call and changes what differs. Nothing that is not named here is touched, but for
+    people in the teams that are named. They are exactly the members, and who is a member no more loses membership and tokens.
   - Writes the clients' configuration itself, so that a token's value never leaves the host.
   - Runs on the gateway's host with the Python of the gateway's own virtual environment, which has what it needs.
   - An upstream that cannot be reached does not stop the rest. All failures are reported together at the end, and another run completes the work.
@@ -46,7 +47,9 @@ options:
     type: int
     default: 0
   teams:
-    description: Teams of the gateway. Members that are not named here stay.
+    description:
+      - Teams of the gateway. Users who are not named as members are taken out of a team that is named, and every token that they have for it is revoked.
+      - Administrators of the gateway are left alone.
     type: list
     elements: dict
     default: []

@@ -122,6 +122,32 @@ def test_row_of_the_same_name_in_another_team_is_left_alone() -> None:
     assert changed(wishes(), actual) == []
 
 
+EVE_AND_ROOT = [
+    {"email": "eve@demo.example", "is_admin": False, "is_active": True},
+    {"email": "root@demo.example", "is_admin": True, "is_active": True},
+]
+
+
+def test_members_are_exactly_those_who_are_wanted_and_administrators_are_left_alone() -> None:
+    actual = there()
+    actual["users"] += EVE_AND_ROOT
+    actual["teams"][0]["members"] += [{"email": "eve@demo.example", "role": "owner"}, {"email": "root@demo.example", "role": "owner"}]
+    actual["teams"].append({"id": "t-other", "name": "other", "description": "", "members": [{"email": "eve@demo.example", "role": "member"}]})
+    assert changed(wishes(), actual) == [("member", "demo-dev/eve@demo.example", "delete", ["role"])]
+
+
+def test_tokens_of_people_who_are_no_members_any_more_end_whoever_made_them() -> None:
+    actual = there()
+    actual["users"] += EVE_AND_ROOT
+    actual["teams"].append({"id": "t-other", "name": "other", "description": "", "members": []})
+    rows = [("a", "alice@demo.example", DEV), ("e", "eve@demo.example", DEV), ("f", "eve@demo.example", "t-other"), ("r", "root@demo.example", DEV)]
+    tokens = [{"id": token, "name": "x", "user": user, "team_id": team, "live": True} for token, user, team in rows]
+    tokens += [{**tokens[1], "id": "ended", "live": False}, {**tokens[1], "id": "of no team", "team_id": None}]
+    assert [token["id"] for token in registry.tokens_of_outsiders(wishes(), actual, tokens)] == ["e"]
+    claims = {name: {"user": user, "team_ids": [team]} for name, user, team in rows} | {"foreign": {}, "all": {"user": "eve@demo.example", "team_ids": None}}
+    assert registry.entries_of_outsiders(wishes(), actual, claims) == ["e"]
+
+
 def test_stray_tools() -> None:
     actual = there()
     actual["tools"][0]["team_id"] = "t-other"

@@ -188,9 +188,10 @@ def __getattr__(name: str) -> object:
     follow_after_forks()
     from mcp_gateway_database import remove_half_made
     from mcp_gateway_identity import stamped
+    from mcp_gateway_levels import without_levels
 
     remove_half_made(os.environ.get("DATABASE_URL", ""))
     from mcpgateway.main import app as gateway
 
-    globals()["app"] = behind_filter(gateway, stamped)
+    globals()["app"] = behind_filter(without_levels(gateway), stamped)
     return globals()["app"]
