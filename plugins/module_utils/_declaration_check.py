@@ -149,7 +149,8 @@ def _clients(variables: dict[str, Any]) -> list[Problem]:
         found.append(Problem("mcp_client_days", f"'{days}' is not a number of days", "use a number from 1 to 365"))
     overlap = variables.get("mcp_client_overlap", "24h")
     try:
-        _ = str(overlap) == "0" or _rotation.duration(overlap)
+        if str(overlap) != "0":
+            _rotation.duration(overlap)
     except ValueError as error:
         found.append(Problem("mcp_client_overlap", str(error), "use a form like 24h or 2d, or 0 for none"))
     url = variables.get("mcp_public_url")

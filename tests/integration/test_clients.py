@@ -168,6 +168,20 @@ def test_without_an_overlap_those_before_are_refused_as_soon_as_the_file_is_writ
     assert jwt.decode(after["demo-dev"], options={"verify_signature": False})["exp"] - time.time() < 1.1 * 86400
 
 
+def test_a_token_that_a_killed_run_made_and_never_wrote_is_found_and_ended(demo, laptop) -> None:
+    """By the gateway's own stamps, which are all that says which of its rows is the token in the file."""
+    with admin(demo) as gateway:
+        file = next(rules.told(one)["file"] for one in gateway.list_tokens() if rules.told(one).get("file", "").endswith(str(laptop.file)))
+        entry = {"name": "demo-prod", "user": ALICE, "team": "demo-prod", "server": "demo-prod", "expires_in_days": 1, "renew_within_days": 0}
+        killed = _clients.Clients(gateway, check_mode=False)
+        killed.issue([entry], laptop.tokens(), file, renew=True, overlap=3600)
+        next_ = _clients.Clients(gateway, check_mode=False)
+        (row,) = next_.issue([entry], laptop.tokens(), file, renew=False, overlap=3600)
+        assert row["reason"] is None and len(next_.end(row["over"])) == 1 and next_.made == {}
+    assert laptop.status("demo-prod", killed.made["demo-prod"]) == 401
+    assert laptop.status("demo-prod", laptop.tokens()["demo-prod"]) == 200
+
+
 def test_the_list_is_for_people_and_programs_and_has_no_token(laptop) -> None:
     done = laptop.playbook("client.yml", "-e", "mcp_client_do=list", "-e", "mcp_client_format=json", "-vvvv")
     assert done.returncode == 0 and recap(done.stdout)["changed"] == 0, done.stdout[-3000:]
