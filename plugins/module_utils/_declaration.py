@@ -47,6 +47,11 @@ GATEWAY_SETTINGS = {
 UI_SETTINGS = {
     "LEGACY_API_ENABLED": "true",  # the UI's own pages call the unversioned paths
     "PASSWORD_RESET_ENABLED": "false",  # by mail, which nobody set up here; administrators give a first password
+    "LLMCHAT_ENABLED": "false",  # talks to models and servers of whoever is logged in
+    # What members cannot open anyway is not offered to them; administrators see all.
+    "MCPGATEWAY_UI_HIDE_SECTIONS": (
+        "prompts,resources,roots,mcp-registry,metrics,plugins,export-import,logs,version-info,maintenance,teams,users,agents,settings"
+    ),
 }
 #: What a team may set through ``mcp_gateway_settings`` although we have a value for it.
 OVERRIDABLE = {"MCPGATEWAY_UI_ENABLED", "MCPGATEWAY_ADMIN_API_ENABLED", "JQ_FILTER_WORKERS", "REGEX_WORKERS", "TOOL_RATE_LIMIT"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sqlite3
 import time
@@ -110,7 +111,12 @@ def entry(ui: Ui, gateway: str, name: str) -> dict:
     server = ui.rows("SELECT id FROM servers WHERE name = ?", name)[0][0]
     # A token for the environment's team: one for the personal team, which is the gateway's own choice, may list tools and not call them.
     team = ui.rows("SELECT id FROM email_teams WHERE name = 'demo-dev'")[0][0]
-    wanted = {"name": name, "expires_in_days": 1, "team_id": team, "scope": {"server_id": server, "permissions": [], "ip_restrictions": []}}
+    wanted = {
+        "name": f"{name}-{secrets.token_hex(4)}",
+        "expires_in_days": 1,
+        "team_id": team,
+        "scope": {"server_id": server, "permissions": [], "ip_restrictions": []},
+    }
     token = ui.alice.send("POST", "/tokens", json=wanted, headers={"Authorization": "Bearer"})
     assert token.status_code == 201, token.text
     return {"url": f"{ui.url}/servers/{server}/mcp", "headers": {"Authorization": f"Bearer {token.json()['access_token']}"}}
@@ -256,6 +262,9 @@ def test_pages_that_a_member_needs_are_open_and_tell_nothing_of_other_environmen
         assert own.status_code == foreign.status_code == 200, path
         assert "demo-dev" not in foreign.text and "alices" not in foreign.text, path
     assert "alices stored" in ui.alice.send("GET", "/admin/gateways/partial").text
+    for form in ('id="add-gateway-form"', 'id="add-server-form"', 'id="create-token-form"'):
+        assert form in ui.alice.send("GET", "/admin/").text
+    assert 'id="add-gateway-form"' not in ui.mallory.send("GET", "/admin/").text
 
 
 def test_the_bearer_of_a_bridge_is_nowhere_that_a_person_sees(ui) -> None:

@@ -167,7 +167,7 @@ def test_without_a_personal_team_nothing_is_registered() -> None:
 
 
 def test_a_server_takes_tools_of_ones_own_gateway_and_nothing_else() -> None:
-    form = [("name", "mine"), ("visibility", "private"), ("id", "chosen"), ("icon", "http://x"), ("oauth_enabled", "on")]
+    form = [("name", "mine"), ("visibility", "private"), ("id", "chosen"), ("icon", "http://x"), ("oauth_enabled", "on"), ("other", "1"), ("other", "2")]
     tools = [("associatedTools", "1" * 32), ("associatedTools", "2" * 32)]
     found = rules.server([*form, *tools], TEAM, {"1" * 32, "2" * 32, "3" * 32})
     assert sorted(found) == sorted([("name", "mine"), ("visibility", "private"), ("team_id", TEAM), *tools])

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _layout, _manifest, _registrations
 from tests.unit.test_declaration import DECLARATION, PROGRAMS
@@ -149,3 +151,11 @@ def test_members_of_a_target_are_written_as_the_gateway_writes_them() -> None:
 def test_the_admin_uis_pages_find_the_paths_that_they_call() -> None:
     off, on = (_declaration.gateway(one)["settings"] for one in (TEAM, {**TEAM, **UI}))
     assert (off["LEGACY_API_ENABLED"], on["LEGACY_API_ENABLED"], on["PASSWORD_RESET_ENABLED"]) == ("false", "true", "false")
+
+
+def test_every_part_of_the_gateways_process_is_placed_and_a_change_of_it_is_a_restart() -> None:
+    role = Path(__file__).parents[2] / "roles/gateway"
+    parts = {path.name for path in (role / "files").glob("*.py")}
+    named = yaml.safe_load((role / "vars/main.yml").read_text())["_gateway_parts"]
+    assert parts == set(_manifest.GATEWAY_FILES) == {f"mcp_gateway_{part}.py" for part in named}
+    assert parts < set(_manifest.manifest(TEAM, PROGRAMS)["services"]["gateway"]["files"])

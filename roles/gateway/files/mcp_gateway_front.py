@@ -224,6 +224,7 @@ def assembled() -> Callable:
     if not UI:
         return behind_filter(gateway, told)
     from mcp_gateway_browser import Browsers
-    from mcp_gateway_people import GatewaysPeople
+    from mcp_gateway_people import GatewaysPeople, show_own_forms
 
+    show_own_forms(known)
     return behind_filter(gateway, told, Browsers(gateway, GatewaysPeople(), known))

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gateway's own database says about who is logged in at its Admin UI. Read only, one short session for each question."""
+"""What the gateway's own database says about who is logged in at its Admin UI, and what its pages show them. Read only, one short session for each question."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import jwt
 from mcp_gateway_outgoing import Caller
+from mcp_gateway_targets import Target
+from mcpgateway import admin
 from mcpgateway.db import EmailTeam, EmailUser, Gateway, Server, SessionLocal, Tool
 from sqlalchemy import select
 
@@ -45,3 +48,19 @@ class GatewaysPeople:
         wanted = select(table.id).where(table.id == row.replace("-", ""), table.owner_email == address, table.visibility == "private")
         with SessionLocal() as database:
             return database.execute(wanted).first() is not None
+
+
+def show_own_forms(known: Sequence[Target]) -> None:
+    """Have the pages show members the forms for a gateway and a server.
+
+    The gateway lets everybody register in their personal team, but its pages look at other teams' roles only when they decide what to show (docs/upstream.md).
+    This changes what is shown and no right.
+    """
+    ask = admin.get_user_action_permissions
+
+    async def shown(db: object, user_email: str, *rest: object, **more: object) -> dict[str, bool]:
+        flags = await ask(db, user_email, *rest, **more)
+        own = any(user_email.lower() in target.members for target in known)
+        return {**flags, "can_create_gateway": True, "can_create_server": True} if own else flags
+
+    admin.get_user_action_permissions = shown

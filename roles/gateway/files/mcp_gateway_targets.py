@@ -18,6 +18,11 @@ Form = list[tuple[str, str]]
 MASK = "*****"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: The fields of which something goes on, or is looked at.
+OWN = ("name", "description", "tags", "is_inactive_checked", "csrf_token")
+PLACE = ("visibility", "team_id")
+GATEWAY = (*OWN, *PLACE, "url", "transport", "passthrough_headers", "auth_type", "auth_headers")
+SERVER = (*OWN, *PLACE, "selectAllTools")
 #: A header's value as HTTP has it; what the bridge takes of it is for the bridge to say.
 VALUE = re.compile(r"[!-~]([ -~]{0,4094}[!-~])?")
 
@@ -61,7 +66,7 @@ def targets(environment: Mapping[str, str]) -> list[Target]:
 
 def gateway(form: Form, person: str, personal_team: str, known: Iterable[Target]) -> Form:
     """The fields of a registration that may go on, for POST and for edit. ``personal_team``: the id of the person's own team."""
-    given = _single(form)
+    given = _single(form, GATEWAY)
     target = _target(given.get("url", "").strip(), person, known)
     if given.get("transport") != "STREAMABLEHTTP":
         raise Refused(422, f"{target.name} speaks Streamable HTTP. Next: choose it as the transport type.")
@@ -79,7 +84,7 @@ def gateway(form: Form, person: str, personal_team: str, known: Iterable[Target]
 def server(form: Form, personal_team: str, own_tools: set[str]) -> Form:
     """The fields of a virtual server that may go on. ``own_tools``: ids of the tools of what this person registered; no others get in."""
     tools = [value for name, value in form if name == "associatedTools" and value]
-    given = _single([(name, value) for name, value in form if name not in ("associatedTools", "associatedResources", "associatedPrompts", "allToolIds")])
+    given = _single(form, SERVER)
     if given.get("selectAllTools", "") == "true":
         raise Refused(422, "'Select All' has tools in it that are not yours. Next: choose the tools of your own gateway one by one.")
     foreign = sorted(set(tools) - own_tools)
@@ -91,12 +96,12 @@ def server(form: Form, personal_team: str, own_tools: set[str]) -> Form:
     return [*_own(given, personal_team), *(("associatedTools", tool) for tool in tools)]
 
 
-def _single(form: Form) -> dict[str, str]:
+def _single(form: Form, known: Iterable[str]) -> dict[str, str]:
     names = [name for name, _value in form]
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    doubled = [name for name in known if names.count(name) > 1]
     if doubled:
         raise Refused(422, f"The form has {', '.join(doubled)} more than once. Next: load the page anew and try again.")
-    return dict(form)
+    return {name: value for name, value in form if name in known}
 
 
 def _own(given: dict[str, str], personal_team: str) -> Form:
@@ -107,7 +112,7 @@ def _own(given: dict[str, str], personal_team: str) -> Form:
         raise Refused(403, "What you register belongs to you and not to a team. Next: choose your personal team, or All Teams, at the top of the page.")
     if given.get("visibility") != "private":
         raise Refused(422, "What you register is for you alone. Next: choose Private as its visibility.")
-    same = [(name, given.get(name, "")) for name in ("name", "description", "tags", "is_inactive_checked", "csrf_token") if name in given]
+    same = [(name, given[name]) for name in OWN if name in given]
     return [*same, ("visibility", "private"), ("team_id", personal_team)]
 
 
