@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge, _declaration, _password
@@ -254,6 +255,13 @@ def test_other_doors_are_closed_to_a_member_by_session_and_by_token(ui, method: 
     for token in (ui.found["stored"]["headers"]["Authorization"], f"Bearer {ui.alice.cookies['jwt_token']}"):
         refused(httpx.request(method, f"{ui.url}{path}", headers={"Authorization": token}))
     refused(httpx.request(method, f"{ui.url}{path}"), 401)
+
+
+def test_a_member_makes_tokens_for_themselves_only_and_of_no_administrator(ui) -> None:
+    for email in (MALLORY, ADMIN):
+        refused(ui.alice.send("POST", "/tokens", json={"name": secrets.token_hex(4), "expires_in_days": 1, "user_email": email}))
+    claims = jwt.decode(ui.found["stored"]["headers"]["Authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+    assert (claims["user"]["email"], claims["user"]["is_admin"]) == (ALICE, False)
 
 
 def test_pages_that_a_member_needs_are_open_and_tell_nothing_of_other_environments(ui) -> None:
