@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-rotation bench-users soak venv demo-venv
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-rotation bench-users soak pictures venv demo-venv
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-users: venv ## people with logins of their own: first answer, warm call, m
 
 soak: venv ## 20 minutes of open, close, call, kill and reload against the bridge
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.soak --minutes 20
+
+pictures: venv ## the pictures in docs/, from a real browser (Debian's chromium) at a demo of its own
+	@tests/pictures/run
 
 test: lint unit integration ## everything, on a fresh clone too; without a Docker engine it says what it left out
 	@tests/molecule-if-possible default

@@ -43,6 +43,16 @@ GATEWAY_SETTINGS = {
     "ENABLE_HEADER_PASSTHROUGH": "false",
     "LOG_TO_FILE": "false",
 }
+#: What is different with the Admin UI on. Its doors for members are in roles/gateway, mcp_gateway_browser.py.
+UI_SETTINGS = {
+    "LEGACY_API_ENABLED": "true",  # the UI's own pages call the unversioned paths
+    "PASSWORD_RESET_ENABLED": "false",  # by mail, which nobody set up here; administrators give a first password
+    "LLMCHAT_ENABLED": "false",  # talks to models and servers of whoever is logged in
+    # What members cannot open anyway is not offered to them; administrators see all.
+    "MCPGATEWAY_UI_HIDE_SECTIONS": (
+        "prompts,resources,roots,mcp-registry,metrics,plugins,export-import,logs,version-info,maintenance,teams,users,agents,settings"
+    ),
+}
 #: What a team may set through ``mcp_gateway_settings`` although we have a value for it.
 OVERRIDABLE = {"MCPGATEWAY_UI_ENABLED", "MCPGATEWAY_ADMIN_API_ENABLED", "JQ_FILTER_WORKERS", "REGEX_WORKERS", "TOOL_RATE_LIMIT"}
 #: Secrets of our own, generated once when the operator's file lacks them. Name → bytes of randomness.
@@ -248,7 +258,10 @@ def gateway(declaration: dict) -> dict:
     }
     if user_services(declaration):
         own["ENABLE_HEADER_PASSTHROUGH"] = "true"  # for the upstreams that name headers, and for those headers only
-    settings = {**own, **{name: text_of(value) for name, value in (declaration.get("mcp_gateway_settings") or {}).items()}}
+    told = {name: text_of(value) for name, value in (declaration.get("mcp_gateway_settings") or {}).items()}
+    if told.get("MCPGATEWAY_UI_ENABLED") == "true":
+        own |= UI_SETTINGS
+    settings = {**own, **told}
     return {
         "port": port,
         "url": url,

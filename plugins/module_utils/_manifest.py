@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _registrations, _units
 
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
 #: What the gateway's process is made of beside the gateway itself (roles/gateway/files).
-GATEWAY_FILES = tuple(f"mcp_gateway_{part}.py" for part in ("database", "front", "identity", "levels"))
+GATEWAY_FILES = tuple(
+    f"mcp_gateway_{part}.py" for part in ("browser", "database", "front", "identity", "levels", "outgoing", "people", "storage", "targets")
+)
 #: What starts every service.
 HOST_TOOLS = ("mcp-unseal", "mcp-exec")
 #: mongodb-mcp-server: what could reach another database, write files or call home is off.
@@ -30,6 +32,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
     """
     where, entries = _declaration.paths(declaration), {}
     front = _declaration.gateway(declaration)
+    targets, bearers = _registrations.targets(declaration)
     listen = ["--fd", "3"] if _declaration.on_systemd(declaration) else ["--host", "127.0.0.1", "--port", str(front["port"])]
     entries["gateway"] = {
         "command": [
@@ -37,8 +40,8 @@ def manifest(declaration: dict, programs: dict) -> dict:
             *(*listen, "--workers", "1", "--no-access-log", "--no-proxy-headers", "--no-server-header"),
         ],
         "listen": {"host": "127.0.0.1", "port": front["port"]},
-        "environment": front["settings"],
-        "secrets": {name: {"key": name, "part": "value"} for name in front["secrets"]},
+        "environment": {**front["settings"], **targets},
+        "secrets": {**{name: {"key": name, "part": "value"} for name in front["secrets"]}, **bearers},
         "priority": 200,
         "files": [*GATEWAY_FILES, *HOST_TOOLS],
     }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
 
@@ -20,6 +21,30 @@ LOGIN_HEADERS = {
 GATEWAY_ROLES = {"viewer": "member", "owner": "owner"}
 #: In which the gateway's own process says who calls (roles/gateway, mcp_gateway_identity.py); a client's is thrown away there.
 IDENTITY_HEADER = "X-Database-Identity"
+
+
+#: By this the gateway's process knows the services towards which people may register a gateway of their own (roles/gateway, mcp_gateway_targets.py).
+TARGETS = "MCP_TARGETS"
+
+
+def targets(declaration: dict) -> tuple[dict[str, str], dict[str, dict]]:
+    """For the gateway's process where the Admin UI is on: a plain setting that names services and members, and each service's bearer as a secret.
+
+    A service that takes stored logins only has no header in which one could come, so there is nothing to register.
+    """
+    if _declaration.gateway(declaration)["settings"]["MCPGATEWAY_UI_ENABLED"] != "true":
+        return {}, {}
+    members = {environment["name"]: environment.get("members") or [] for environment in declaration["mcp_environments"]}
+    found, secrets = [], {}
+    for service in _declaration.user_services(declaration):
+        headers = [header for way in service["users"].get("accepts") or ["headers"] for header in LOGIN_HEADERS[way]]
+        if not headers:
+            continue
+        variable = f"MCP_TARGET_{service['name'].replace('-', '_').upper()}_TOKEN"
+        people = sorted(email.strip().lower() for email in members[service["environment"]])
+        found.append({"name": service["name"], "url": service["url"], "headers": headers, "members": people, "bearer": variable})
+        secrets[variable] = {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}
+    return ({TARGETS: json.dumps(found)} if found else {}), secrets
 
 
 def probed_servers(found: list[dict], team_token: str) -> list[dict]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib.util
 import json
@@ -40,10 +41,45 @@ def test_headers_that_pass(name: bytes) -> None:
     assert front.passing([(name, b"x")]) == [(name, b"x")]
 
 
-def test_a_cookie_passes_for_browsers_of_the_admin_ui_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "UI", True)
-    assert front.passing([(b"cookie", b"a=b")]) == [(b"cookie", b"a=b")]
-    assert front.passing([(b"cookie", b"jwt_token=b"), *MEMBER]) == MEMBER
+def sent(headers: list, browsers: bool, path: str = "/admin/") -> tuple[str, list]:
+    """Where a request arrives, "gateway", "browsers" or a status, and the headers that it has there."""
+    arrived: list = []
+
+    def place(name: str) -> object:
+        async def app(scope: dict, receive: object, send: object) -> None:
+            arrived.extend((name, scope["headers"]))
+
+        return app
+
+    async def send(message: dict) -> None:
+        arrived.extend((message["status"], []) if "status" in message else ())
+
+    app = front.behind_filter(place("gateway"), browsers=place("browsers") if browsers else None)
+    asyncio.run(app({"type": "http", "path": path, "headers": headers}, None, send))
+    return arrived[0], arrived[1]
+
+
+def test_a_cookie_passes_for_browsers_of_the_admin_ui_only() -> None:
+    cookie = (b"cookie", b"jwt_token=b")
+    assert sent([cookie], browsers=True) == ("browsers", [cookie])
+    assert sent([cookie], browsers=False) == (401, [])
+    assert sent([cookie, *ADMIN], browsers=True) == ("gateway", ADMIN)
+    assert sent([cookie, *MEMBER], browsers=True) == (403, [])
+    assert sent([cookie, (b"x-upstream-authorization", b"x")], browsers=True) == ("browsers", [cookie])
+
+
+def test_the_clients_door_takes_no_cookie_with_the_admin_ui_on_either() -> None:
+    assert sent([(b"cookie", b"jwt_token=b")], browsers=True, path=SERVER) == ("gateway", [])
+
+
+@pytest.mark.parametrize("value", [b"Bearer", b"bearer ", b""])
+def test_a_bearer_with_nothing_after_it_is_a_browsers(value: bytes) -> None:
+    assert sent([(b"cookie", b"a=b"), (b"Authorization", value)], browsers=True) == ("browsers", [(b"cookie", b"a=b")])
+    assert sent([(b"Authorization", value)], browsers=False)[0] in (401, 403)
+
+
+def test_two_bearers_are_no_browsers() -> None:
+    assert sent([(b"authorization", b"Bearer"), *MEMBER], browsers=True)[0] == 403
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _layout, _manifest, _registrations
 from tests.unit.test_declaration import DECLARATION, PROGRAMS
@@ -115,3 +118,44 @@ def test_mistakes_are_told_with_their_place(users: object, place: str) -> None:
 def test_a_port_that_somebody_else_has_is_told() -> None:
     taken = _declaration.services(DECLARATION)[0]["port"]
     assert [problem.place for problem in _declaration_check.problems(with_users(DECLARATION, {"service_port": taken}))] == [NAME]
+
+
+UI = {"mcp_gateway_settings": {"MCPGATEWAY_UI_ENABLED": True, "MCPGATEWAY_ADMIN_API_ENABLED": True}}
+
+
+def test_the_gateway_knows_where_people_may_register_only_with_the_admin_ui_on() -> None:
+    assert _registrations.targets(TEAM) == ({}, {})
+    off, on = (_manifest.manifest(one, PROGRAMS)["services"] for one in (TEAM, {**TEAM, **UI}))
+    token = f"MCP_TARGET_{NAME.replace('-', '_').upper()}_TOKEN"
+    assert "MCP_TARGETS" not in off["gateway"]["environment"] and token not in off["gateway"]["secrets"]
+    (target,) = json.loads(on["gateway"]["environment"]["MCP_TARGETS"])
+    service = next(one for one in _declaration.user_services(TEAM) if one["name"] == NAME)
+    members = next(one["members"] for one in TEAM["mcp_environments"] if one["name"] == service["environment"])
+    headers = ["X-Database-User", "X-Database-Password", "X-Database-Connection-String"]
+    assert target == {"name": NAME, "url": service["url"], "headers": headers, "members": sorted(members), "bearer": token}
+    assert on["gateway"]["secrets"][token] == {"key": "MCP_BRIDGE_TOKEN", "part": "bridge", "service": NAME}
+    assert {name: entry for name, entry in on.items() if name != "gateway"} == {name: entry for name, entry in off.items() if name != "gateway"}
+
+
+def test_a_service_that_takes_stored_logins_only_is_nothing_to_register() -> None:
+    assert _registrations.targets({**with_users(HOST, {"accepts": ["stored"]}), **UI}) == ({}, {})
+
+
+def test_members_of_a_target_are_written_as_the_gateway_writes_them() -> None:
+    team = copy.deepcopy({**TEAM, **UI})
+    team["mcp_environments"][0]["members"] = ["Bob@Example.com ", "alice@example.com"]
+    (target,) = json.loads(_registrations.targets(team)[0]["MCP_TARGETS"])
+    assert target["members"] == ["alice@example.com", "bob@example.com"]
+
+
+def test_the_admin_uis_pages_find_the_paths_that_they_call() -> None:
+    off, on = (_declaration.gateway(one)["settings"] for one in (TEAM, {**TEAM, **UI}))
+    assert (off["LEGACY_API_ENABLED"], on["LEGACY_API_ENABLED"], on["PASSWORD_RESET_ENABLED"]) == ("false", "true", "false")
+
+
+def test_every_part_of_the_gateways_process_is_placed_and_a_change_of_it_is_a_restart() -> None:
+    role = Path(__file__).parents[2] / "roles/gateway"
+    parts = {path.name for path in (role / "files").glob("*.py")}
+    named = yaml.safe_load((role / "vars/main.yml").read_text())["_gateway_parts"]
+    assert parts == set(_manifest.GATEWAY_FILES) == {f"mcp_gateway_{part}.py" for part in named}
+    assert parts < set(_manifest.manifest(TEAM, PROGRAMS)["services"]["gateway"]["files"])

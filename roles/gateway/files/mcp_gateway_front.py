@@ -9,6 +9,8 @@ holes in the gateway's own process, whatever stands in front of it (docs/upstrea
 A token is only *read* here to choose a door; whether it is genuine is for the gateway to say, at whichever door. A token that lies about
 itself is therefore no way in.
 
+With the Admin UI on, what comes without a bearer is a browser's, and ``mcp_gateway_browser.py`` says which of its doors are open.
+
 The gateway also forks workers that hold each other's pipes open, so that none of them notices when a killed gateway leaves them behind.
 They are made to follow it. And it does not speak to systemd, which this does in its place.
 """
@@ -36,15 +38,23 @@ CLIENT_DOOR = re.compile(r"/servers/[0-9a-f-]{32,36}/mcp/?")
 UI = os.environ.get("MCPGATEWAY_UI_ENABLED", "false").lower() == "true"
 
 
-def passing(headers: Headers) -> Headers:
+def passing(headers: Headers, cookies: bool = False) -> Headers:
     """The request headers that may reach the gateway. A cookie may carry a token too: it passes for browsers of the Admin UI only, never beside a bearer."""
-    names = {name.lower() for name, _value in headers}
-    cookies = UI and b"authorization" not in names
 
     def passes(name: bytes) -> bool:
         return name not in DROPPED and not name.startswith(DROPPED_PREFIXES) and (cookies or name != b"cookie")
 
     return [(name, value) for name, value in headers if passes(name.lower())]
+
+
+def of_a_browser(headers: Headers) -> Headers:
+    """The same for a request without a bearer. The UI's scripts send ``Bearer`` with nothing after it: their token is in a cookie that they cannot read."""
+    return [(name, value) for name, value in passing(headers, cookies=True) if name.lower() != b"authorization"]
+
+
+def has_bearer(headers: Headers) -> bool:
+    """Whether the request says of itself, in its headers, who sends it."""
+    return any(name.lower() == b"authorization" and value.strip().lower() not in (b"", b"bearer") for name, value in headers)
 
 
 def claims_of(headers: list[tuple[bytes, bytes]]) -> dict | None:
@@ -68,7 +78,7 @@ def refusal(path: str, headers: list[tuple[bytes, bytes]]) -> int | None:
         return None
     claims = claims_of(headers)
     if claims is None:
-        return None if UI else 401
+        return 401
     user = claims.get("user")
     return None if isinstance(user, dict) and user.get("is_admin") is True else 403
 
@@ -83,11 +93,15 @@ async def turn_away(status: int, send: object) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def behind_filter(gateway: object, stamp: Callable[[Headers], Headers] = list) -> object:
-    """The ASGI application that the server runs, around the gateway's own. ``stamp`` says to the upstreams who calls."""
+def behind_filter(gateway: Callable, stamp: Callable[[Headers], Headers] = list, browsers: Callable | None = None) -> Callable:
+    """The ASGI application that the server runs, around the gateway's own. ``stamp`` says to the upstreams who calls; ``browsers``: with the Admin UI on."""
 
     async def app(scope: dict, receive: object, send: object) -> None:
         if scope["type"] in ("http", "websocket"):
+            path = scope["path"]
+            if browsers and not has_bearer(scope["headers"]) and path not in OPEN_DOORS and not CLIENT_DOOR.fullmatch(path):
+                await browsers({**scope, "headers": stamp(of_a_browser(scope["headers"]))}, receive, send)
+                return
             status = refusal(scope["path"], scope["headers"])
             if status and scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
@@ -186,12 +200,34 @@ def __getattr__(name: str) -> object:
     if name != "app":
         raise AttributeError(name)
     follow_after_forks()
+    globals()["app"] = assembled()
+    return globals()["app"]
+
+
+def assembled() -> Callable:
+    """The gateway's application with all that stands in front of it and around it."""
+    import httpx2
+    import mcp_gateway_outgoing
+    import mcp_gateway_storage
     from mcp_gateway_database import remove_half_made
-    from mcp_gateway_identity import stamped
+    from mcp_gateway_identity import caller, stamped
     from mcp_gateway_levels import without_levels
+    from mcp_gateway_targets import targets
 
     remove_half_made(os.environ.get("DATABASE_URL", ""))
+    mcp_gateway_storage.install()
+    known = targets(os.environ)
+    mcp_gateway_outgoing.install(httpx2.AsyncHTTPTransport, known)
     from mcpgateway.main import app as gateway
 
-    globals()["app"] = behind_filter(without_levels(gateway), stamped)
-    return globals()["app"]
+    def told(headers: Headers) -> Headers:
+        mcp_gateway_outgoing.CALLER.set(mcp_gateway_outgoing.Caller(*caller(headers)))
+        return stamped(headers)
+
+    if not UI:
+        return behind_filter(without_levels(gateway), told)
+    from mcp_gateway_browser import Browsers
+    from mcp_gateway_people import GatewaysPeople, show_own_forms
+
+    show_own_forms(known)
+    return behind_filter(without_levels(gateway), told, Browsers(gateway, GatewaysPeople(), known))

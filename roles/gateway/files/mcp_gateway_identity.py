@@ -19,26 +19,31 @@ AUDIENCE, ALGORITHM = "mcp.tenancy bridge", "HS256"
 LIFE = 120  # seconds: longer than a call may wait in the gateway
 
 
-def person(authorization: bytes, key: str) -> str:
-    """The address in a genuine bearer; "" for any other."""
+def person(authorization: bytes, key: str) -> tuple[str, bool]:
+    """The address in a genuine bearer, and whether it is an administrator's; "" for any other."""
     scheme, _blank, token = authorization.decode("latin-1").partition(" ")
     if scheme.lower() != "bearer":
-        return ""
+        return "", False
     try:
         claims = jwt.decode(token.strip(), key, algorithms=[ALGORITHM], options={"verify_aud": False, "require": ["exp"]})
     except jwt.PyJWTError:
-        return ""
+        return "", False
     user = claims.get("user")
     address = user.get("email") if isinstance(user, dict) else None
-    return address.lower() if isinstance(address, str) else ""
+    return (address.lower(), user.get("is_admin") is True) if isinstance(address, str) else ("", False)
+
+
+def caller(headers: list[tuple[bytes, bytes]]) -> tuple[str, bool]:
+    """Who calls, by the request's one bearer."""
+    given = [value for name, value in headers if name.lower() == b"authorization"]
+    return person(given[0], os.environ.get("JWT_SECRET_KEY", "")) if len(given) == 1 else ("", False)
 
 
 def stamped(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same request, with the claim where there is one person who can be named, and without the client's own in any case."""
     kept = [(name, value) for name, value in headers if name.lower() != HEADER]
-    given = [value for name, value in kept if name.lower() == b"authorization"]
     secret = os.environ.get("MCP_IDENTITY_SECRET", "")
-    address = person(given[0], os.environ.get("JWT_SECRET_KEY", "")) if secret and len(given) == 1 else ""
+    address = caller(kept)[0] if secret else ""
     if not address:
         return kept
     now = int(time.time())
