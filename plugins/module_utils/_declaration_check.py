@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
-from ansible_collections.mcp.tenancy.plugins.module_utils import _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _edge_check, _rotation
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -26,7 +26,7 @@ DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
 VARIABLES = {
     "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
-    "mcp_gateway_version", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
+    "mcp_gateway_version", "mcp_edge", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
     "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
@@ -72,6 +72,7 @@ def problems(variables: dict[str, Any]) -> list[Problem]:
     found += _places(variables)
     found += _clients(variables)
     found += [Problem(f"mcp_rotation{key and '.'}{key}", what, step) for key, what, step in _rotation.mistakes(variables.get("mcp_rotation"))]
+    found += [Problem(f"mcp_edge{key and '.'}{key}", what, step) for key, what, step in _edge_check.mistakes(variables)]
     found += _choice(variables, "mcp_runtime", RUNTIMES)
     found += _choice(variables, "mcp_wrapper", WRAPPERS)
     found += _gateway(variables)

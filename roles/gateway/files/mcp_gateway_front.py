@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from collections.abc import Callable
 
 Headers = list[tuple[bytes, bytes]]
 #: Request headers that are dropped, lower-case as ASGI has them.
-DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally"}
+DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally", b"x-edge-client"}
 DROPPED_PREFIXES = (b"x-forwarded-user", b"x-contextforge-")
 
 OPEN_DOORS = {"/health", "/ready"}
@@ -73,21 +74,32 @@ def refusal(path: str, headers: list[tuple[bytes, bytes]]) -> int | None:
     return None if isinstance(user, dict) and user.get("is_admin") is True else 403
 
 
-async def turn_away(status: int, send: object) -> None:
-    """An answer that tells nothing about what is there."""
-    body = b'{"detail":"Access denied"}' if status == 403 else b'{"detail":"Authentication required"}'
+DETAILS = {401: b'{"detail":"Authentication required"}', 403: b'{"detail":"Access denied"}', 429: b'{"detail":"Too many requests"}'}
+
+
+async def turn_away(status: int, send: object, retry_after: int = 0) -> None:
+    """An answer that tells nothing about what is there. ``retry_after``: seconds."""
+    body = DETAILS[status]
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if retry_after:
+        headers.append((b"retry-after", str(retry_after).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def behind_filter(gateway: object, stamp: Callable[[Headers], Headers] = list) -> object:
-    """The ASGI application that the server runs, around the gateway's own. ``stamp`` says to the upstreams who calls."""
+def behind_filter(gateway: object, stamp: Callable[[Headers], Headers] = list, wait: Callable[[Headers], int] = lambda headers: 0) -> object:
+    """The ASGI application that the server runs, around the gateway's own.
+
+    ``stamp`` says to the upstreams who calls; ``wait`` how many seconds a client has to, since it calls too often.
+    """
 
     async def app(scope: dict, receive: object, send: object) -> None:
         if scope["type"] in ("http", "websocket"):
+            if scope["type"] == "http" and (seconds := wait(scope["headers"])):
+                await turn_away(429, send, seconds)
+                return
             status = refusal(scope["path"], scope["headers"])
             if status and scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
@@ -186,8 +198,11 @@ def __getattr__(name: str) -> object:
     if name != "app":
         raise AttributeError(name)
     follow_after_forks()
-    from mcp_gateway_identity import stamped
+    import mcp_gateway_rate
+    from mcp_gateway_identity import person, stamped
     from mcpgateway.main import app as gateway
 
-    globals()["app"] = behind_filter(gateway, stamped)
+    rate, key = mcp_gateway_rate.of_environment(), os.environ.get("JWT_SECRET_KEY", "")
+    wait = functools.partial(mcp_gateway_rate.seconds_to_wait, rate, person=functools.partial(person, key=key))
+    globals()["app"] = behind_filter(gateway, stamped, wait)
     return globals()["app"]
