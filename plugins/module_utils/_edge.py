@@ -36,6 +36,8 @@ CLIENT_HEADER = "X-Edge-Client"
 #: The headers of a caller's own login; they pass where a service accepts them.
 LOGIN_HEADERS = {"headers": ("X-Database-User", "X-Database-Password"), "connection_string": ("X-Database-Connection-String",)}
 
+#: Paths at which MCP is spoken; they are not there under the Admin UI's name.
+CLIENT_DOORS = r"(?i)^/(v1/)?(servers/[^/]*/)?(mcp|sse|message)(/|$)"
 #: How Caddy tells that it read more of a request than it should.
 TOO_LARGE = "{http.error.message}.contains('request body too large')"
 
@@ -104,12 +106,9 @@ def manifest_entry(declaration: dict, program: str) -> dict | None:
 
 
 def gateway_settings(declaration: dict) -> dict[str, str]:
-    """What the gateway's process has to know of it: bounds of one person's calls, and whether there is an Admin UI."""
+    """What the gateway's process has to know of it: bounds of one client's calls."""
     edge = of(declaration)
-    if edge is None:
-        return {}
-    bounds = {f"MCP_EDGE_{name.upper()}": str(edge["rate"][name]) for name in ("calls_per_second", "burst")}
-    return bounds | ({"MCPGATEWAY_UI_ENABLED": "true", "MCPGATEWAY_ADMIN_API_ENABLED": "true"} if edge["ui"] else {})
+    return {f"MCP_EDGE_{name.upper()}": str(edge["rate"][name]) for name in ("calls_per_second", "burst")} if edge else {}
 
 
 def revision(read: str, program: str) -> dict[str, str]:
@@ -220,17 +219,18 @@ def _ui_routes(declaration: dict, edge: dict) -> list[dict]:
     body = {"handler": "request_body", "max_size": _bytes(declaration)}
     stranger = {"match": [{"not": [{"remote_ip": {"ranges": list(edge["ui"]["allow"])}}]}], "terminal": True, "handle": [_answer(404)]}
     # Clients have another name.
-    door = {"match": [{"path": ["/mcp*", "/rpc*", "/sse*", "/message*", "/servers/*"]}], "terminal": True, "handle": [_answer(404)]}
-    return [stranger, door, {"handle": [body, drop, _proxy(declaration, [])]}]
+    door = {"match": [{"path_regexp": {"name": "clients", "pattern": CLIENT_DOORS}}], "terminal": True, "handle": [_answer(404)]}
+    # A page is many requests, and who may come here is declared: they are not counted.
+    return [stranger, door, {"handle": [body, drop, _proxy(declaration, [], counted=False)]}]
 
 
-def _proxy(declaration: dict, instead: list[dict]) -> dict:
+def _proxy(declaration: dict, instead: list[dict], counted: bool = True) -> dict:
     gateway = int(declaration.get("mcp_gateway_port") or _declaration.GATEWAY_PORT)
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"127.0.0.1:{gateway}"}],
         # Set here and not with the dropped ones: a client can name a header in Connection, and then it goes before this is done.
-        "headers": {"request": {"set": {CLIENT_HEADER: ["{http.request.remote.host}"]}}},
+        **({"headers": {"request": {"set": {CLIENT_HEADER: ["{http.request.remote.host}"]}}}} if counted else {}),
         "transport": {
             "protocol": "http",
             "dial_timeout": "5s",
@@ -240,7 +240,7 @@ def _proxy(declaration: dict, instead: list[dict]) -> dict:
             "compression": False,
         },
         "load_balancing": {"try_duration": "10s", "try_interval": "200ms"},  # only what could not be sent is tried again
-        "flush_interval": -1,
+        # No flush_interval: with -1, Caddy 2.6 ends in a panic when it is reloaded while a call is under way (docs/upstream.md). Streams are flushed anyway.
         **({"handle_response": instead} if instead else {}),
     }
 

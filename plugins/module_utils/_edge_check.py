@@ -22,6 +22,7 @@ EMAIL = re.compile(r"[^@\s,;:\"<>{}]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 DIRECTORY = re.compile(r"https://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
 #: Of a certificate of the own CA, whose intermediate lives a week.
 SHORTEST, LONGEST = _rotation.duration("2m"), _rotation.duration("6d")
+UI_SETTINGS = ("MCPGATEWAY_UI_ENABLED", "MCPGATEWAY_ADMIN_API_ENABLED")
 NUMBERS = {"calls_per_second": (1, 10_000), "burst": (1, 100_000), "connections": (1, 10_000)}
 
 
@@ -46,7 +47,7 @@ def mistakes(variables: dict[str, Any]) -> list[Mistake]:
     url = variables.get("mcp_public_url")
     if isinstance(url, str) and not url.startswith("https://"):
         found.append(("", f"and mcp_public_url: {url}, which is not https", "remove mcp_public_url: it follows from the edge"))
-    return [*found, *_tls(edge), *_rate(edge.get("rate")), *_ui(edge)]
+    return [*found, *_tls(edge), *_rate(edge.get("rate")), *_ui(edge, variables.get("mcp_gateway_settings"))]
 
 
 def _unknown(given: dict, known: set[str], place: str) -> list[Mistake]:
@@ -119,7 +120,7 @@ def _rate(rate: Any) -> list[Mistake]:
     return found
 
 
-def _ui(edge: dict) -> list[Mistake]:
+def _ui(edge: dict, settings: Any) -> list[Mistake]:
     ui = edge.get("ui")
     if ui is None:
         return []
@@ -128,6 +129,9 @@ def _ui(edge: dict) -> list[Mistake]:
     found = [*_unknown(ui, {"name", "allow"}, "ui."), *_name(ui.get("name"), "ui.name")]
     if ui.get("name") == edge.get("name"):
         found.append(("ui.name", "is also the name for clients", "give the Admin UI a name of its own"))
+    on = settings if isinstance(settings, dict) else {}
+    if any(str(on.get(name)).lower() != "true" for name in UI_SETTINGS):
+        found.append(("ui", "is for the Admin UI, which is off", f"set {' and '.join(UI_SETTINGS)} in mcp_gateway_settings to true, or remove it"))
     allow = ui.get("allow")
     if not isinstance(allow, list) or not allow:
         return [*found, ("ui.allow", "must be a list of addresses from which administrators come", "write allow: [10.1.2.0/24]")]

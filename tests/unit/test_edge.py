@@ -14,7 +14,8 @@ from tests.unit.test_declaration import PROGRAMS
 from tests.unit.test_units import HOST
 
 NAME = "gw1.team-a.internal"
-EDGE = {**HOST, "mcp_edge": {"name": NAME}}
+UI_ON = {"MCPGATEWAY_UI_ENABLED": True, "MCPGATEWAY_ADMIN_API_ENABLED": "true"}
+EDGE = {**HOST, "mcp_edge": {"name": NAME}, "mcp_gateway_settings": UI_ON}
 UI = {"name": "admin.team-a.internal", "allow": ["10.1.0.0/16", "fd00::/8"]}
 GIVEN = {"certificate": "files/edge.pem", "key": "files/edge.key"}
 PROGRAM = {**PROGRAMS, "edge": "/usr/bin/caddy"}
@@ -109,10 +110,11 @@ def test_a_mistake_is_told_with_its_place(changes: dict, place: str, says: str) 
         ({"mcp_public_url": "http://gw1.team-a.internal:8080"}, "which is not https"),
         ({"mcp_edge": "gw1.team-a.internal"}, "must be a mapping"),
         ({"mcp_edge": {}}, "must be a mapping"),
+        ({"mcp_edge": {"name": NAME, "ui": UI}, "mcp_gateway_settings": {"MCPGATEWAY_UI_ENABLED": True}}, "Admin UI, which is off"),
     ],
 )
 def test_what_does_not_go_with_an_edge_is_told(changes: dict, says: str) -> None:
-    assert any(problem.place == "mcp_edge" and says in problem.message for problem in _declaration_check.problems({**EDGE, **changes}))
+    assert any(problem.place in ("mcp_edge", "mcp_edge.ui") and says in problem.message for problem in _declaration_check.problems({**EDGE, **changes}))
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -204,6 +206,7 @@ def test_logins_of_people_pass_where_a_service_takes_them() -> None:
 def test_who_calls_is_said_where_no_client_can_take_it_away() -> None:
     proxy = door(EDGE)["reverse_proxy"]
     assert proxy["headers"]["request"]["set"] == {"X-Edge-Client": ["{http.request.remote.host}"]}
+    assert "flush_interval" not in proxy, "a reload would end in a panic"
     assert proxy["upstreams"] == [{"dial": "127.0.0.1:4444"}] and proxy["transport"]["keep_alive"] == {"enabled": False}
 
 
@@ -242,13 +245,15 @@ def test_the_admin_ui_has_a_name_and_an_allow_list_of_its_own() -> None:
     declared = edge(ui=UI)
     stranger, client_doors, rest = routes(declared, UI["name"])
     assert stranger["match"] == [{"not": [{"remote_ip": {"ranges": UI["allow"]}}]}] and stranger["handle"][0]["status_code"] == "404"
-    assert "/servers/*" in client_doors["match"][0]["path"] and client_doors["handle"][0]["status_code"] == "404"
+    pattern = client_doors["match"][0]["path_regexp"]["pattern"]
+    assert client_doors["handle"][0]["status_code"] == "404"
+    assert all(re.search(pattern, path) for path in ("/mcp", "/servers/x/mcp/", "/v1/servers/x/sse", "/message", "/SSE", "/servers/x/message"))
+    assert not any(re.search(pattern, path) for path in ("/admin/mcp", "/v1/admin/", "/static/sse.js", "/servers/x"))
     headers = next(handler for handler in rest["handle"] if handler["handler"] == "headers")
     assert dropped("X-Forwarded-User", headers["request"]["delete"]) and not dropped("Cookie", headers["request"]["delete"])
     assert routes(declared) == routes(EDGE), "clients' own name has nothing of it"
-    environment = _manifest.manifest(declared, PROGRAM)["services"]["gateway"]["environment"]
-    assert environment["MCPGATEWAY_UI_ENABLED"] == environment["MCPGATEWAY_ADMIN_API_ENABLED"] == "true"
-    assert _manifest.manifest(EDGE, PROGRAM)["services"]["gateway"]["environment"]["MCPGATEWAY_UI_ENABLED"] == "false"
+    proxy = rest["handle"][-1]
+    assert proxy["handler"] == "reverse_proxy" and "headers" not in proxy and dropped("X-Edge-Client", headers["request"]["delete"]), "they are not counted"
 
 
 # --- certificates

@@ -18,7 +18,7 @@ import http.client, json, ssl, sys
 given = json.load(sys.stdin)
 connection = http.client.HTTPSConnection(given["host"], given["port"], timeout=30, context=ssl.create_default_context(cafile=given["authorities"]))
 connection.putrequest(given["method"], given["path"], skip_accept_encoding=True)
-body = given["body"].encode()
+body = given["body"].encode() + b" " * given["padding"]
 for name, value in given["headers"]:
     connection.putheader(name, value)
 connection.putheader("Content-Length", str(len(body)))
@@ -54,18 +54,19 @@ class EdgeClient(Client):
         )
         self.python = "/root/python"
 
-    def raw(self, team: str, path: str, headers: list[tuple[str, str]], method: str = "POST", body: str = "", name: str = "") -> Answer:
+    def raw(self, team: str, path: str, headers: list[tuple[str, str]], method: str = "POST", body: str = "", name: str = "", padding: int = 0) -> Answer:
         host, port = DOORS[team]
         given = {"host": name or host, "port": port, "authorities": AUTHORITIES, "path": path, "method": method, "headers": headers, "body": body}
+        given["padding"] = padding  # so many blanks after the body
         self.place("/root/request.json", json.dumps(given))
         return Answer(**json.loads(self.host.check_output("sh -c %s", f"{self.python} -c {_quoted(RAW)} </root/request.json")))
 
-    def call(self, team: str, entry_url: str, token: str, *more: tuple[str, str], method: str = "tools/list", **params: object) -> Answer:
+    def call(self, team: str, entry_url: str, token: str, *more: tuple[str, str], method: str = "tools/list", padding: int = 0, **params: object) -> Answer:
         """A JSON-RPC request at a virtual server's door, with further headers."""
         headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"), *more]
         headers += [("Authorization", f"Bearer {token}")] if token else []
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        return self.raw(team, "/" + entry_url.split("/", 3)[3], headers, body=body)
+        return self.raw(team, "/" + entry_url.split("/", 3)[3], headers, body=body, padding=padding)
 
     def serial(self, team: str) -> str:
         """Of the certificate that the edge shows; fails when it cannot be verified."""

@@ -181,9 +181,7 @@ def test_a_stolen_session_id_leads_to_nobodys_session(client, teams):
 ELSEWHERE = ["/", "/mcp", "/rpc", "/sse", "/tools", "/v1/tools", "/servers", "/gateways", "/admin/", "/docs", "/openapi.json", "/version", "/ready", "/metrics"]
 
 
-@pytest.mark.parametrize(
-    "path", [*ELSEWHERE, "/health/x", "//health", "/servers/{id}/sse", "/servers/{id}/mcp/../../../admin/", "/servers/{id}/mcp%2f..%2f..%2fadmin"]
-)
+@pytest.mark.parametrize("path", [*ELSEWHERE, "/health/x", "/servers/{id}/sse", "/servers/{id}/mcp/../../../admin/", "/servers/{id}/mcp%2f..%2f..%2fadmin"])
 def test_no_other_path_is_there_even_for_an_administrator(client, teams, path):
     team = teams["team_a"]
     entry = team.clients["team-a-dev-alice"]
@@ -203,8 +201,9 @@ def test_health_says_no_more_than_that(client, team):
 
 def test_a_request_that_is_too_large_is_refused(client, teams):
     entry = teams["team_a"].clients["team-a-dev-alice"]
-    answer = client.call("team_a", entry["url"], token_of(entry), method="tools/call", name="x", arguments={"sql": "x" * 2_000_000})
+    answer = client.call("team_a", entry["url"], token_of(entry), padding=2_000_000)
     assert answer.status == 413 and json.loads(answer.body) == {"detail": "Request too large"}
+    assert client.call("team_a", entry["url"], token_of(entry), padding=1_000_000).status == 200
 
 
 # --- the Admin UI's name
@@ -216,7 +215,8 @@ def test_the_admin_ui_is_there_for_its_own_addresses_only(client, teams):
         says_nothing(client.raw("team_b", path, [], method="GET", name=name), 404)
     client_name = client.raw("team_b", "/admin/", [], method="GET")
     says_nothing(client_name, 404)
-    ask = f"curl -sS -o /tmp/page -w '%{{http_code}}' --resolve {name}:8443:127.0.0.1 --cacert /tmp/ca.pem https://{name}:8443"
-    team.host.check_output("sh -c %s", f"sed -n '/BEGIN/,$p' {team.root}/etc/edge/tls.pem >/tmp/ca.pem")
-    assert team.host.check_output("sh -c %s", f"{ask}/admin/login -k") == "200" and "<form" in team.host.file("/tmp/page").content_string
-    assert team.host.check_output("sh -c %s", f"{ask}/servers/{'0' * 32}/mcp -k") == "404"
+    # From its own host it may be asked; where the gateway has its pages is the gateway's matter.
+    ask = f"curl -sSk -H 'Accept: text/html' --resolve {name}:8443:127.0.0.1 https://{name}:8443"
+    pages = [team.host.check_output("sh -c %s", f"{ask}{path}") for path in ("/admin/login", "/v1/admin/login")]
+    assert any("<form" in page and "password" in page for page in pages), pages
+    assert json.loads(team.host.check_output("sh -c %s", f"{ask}/servers/{'0' * 32}/mcp")) == REFUSED[404]
