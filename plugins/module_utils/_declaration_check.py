@@ -299,6 +299,8 @@ def _across(variables: dict[str, Any]) -> list[Problem]:
     if found:  # what follows needs services with names of their own
         return found
     ports[int(variables.get("mcp_gateway_port") or declaration_rules.GATEWAY_PORT)] = "mcp_gateway_port"
+    if variables.get("mcp_edge"):
+        ports[int(variables["mcp_edge"].get("port") or declaration_rules.EDGE_PORT)] = "mcp_edge"
     for service in declaration_rules.services({**variables, "mcp_team": variables["mcp_team"]}):
         target = service["database"]
         where = (service["engine"], target["host"].lower(), target["port"], target["database"])

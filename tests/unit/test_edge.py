@@ -117,6 +117,12 @@ def test_what_does_not_go_with_an_edge_is_told(changes: dict, says: str) -> None
     assert any(problem.place in ("mcp_edge", "mcp_edge.ui") and says in problem.message for problem in _declaration_check.problems({**EDGE, **changes}))
 
 
+def test_no_service_has_the_edges_port() -> None:
+    port = _declaration.derived_port("team_a", "postgres-dev")
+    (problem,) = _declaration_check.problems(edge(port=port))
+    assert problem.place == "postgres-dev" and f"port {port}, as mcp_edge does" in problem.message
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     told = {problem.place for problem in _declaration_check.problems(edge(name="", port="x", tls=7, rate={"burst": 0}, ui={}))}
     assert {"mcp_edge.name", "mcp_edge.port", "mcp_edge.tls", "mcp_edge.rate.burst", "mcp_edge.ui.name", "mcp_edge.ui.allow"} <= told
