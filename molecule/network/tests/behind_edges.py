@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 
@@ -58,8 +59,8 @@ class EdgeClient(Client):
         host, port = DOORS[team]
         given = {"host": name or host, "port": port, "authorities": AUTHORITIES, "path": path, "method": method, "headers": headers, "body": body}
         given["padding"] = padding  # so many blanks after the body
-        self.place("/root/request.json", json.dumps(given))
-        return Answer(**json.loads(self.host.check_output("sh -c %s", f"{self.python} -c {_quoted(RAW)} </root/request.json")))
+        text = base64.b64encode(json.dumps(given).encode()).decode()
+        return Answer(**json.loads(self.host.check_output("sh -c %s", f"echo {text} | base64 -d | {self.python} -c {_quoted(RAW)}")))
 
     def call(self, team: str, entry_url: str, token: str, *more: tuple[str, str], method: str = "tools/list", padding: int = 0, **params: object) -> Answer:
         """A JSON-RPC request at a virtual server's door, with further headers."""
