@@ -10,8 +10,8 @@ import hmac
 import json
 from pathlib import Path
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 COLLECTION = Path(__file__).resolve().parents[2]
@@ -36,15 +36,24 @@ class ActionModule(TeamAction):
         env = self.team_env(declared, task_vars)
         try:
             key, values = _team_env.host_key(env.key(), task_vars["inventory_hostname"]), env.read()
-        except _team_env.TeamEnvError as error:
+            edge = self._edge(declared, task_vars)
+        except (_team_env.TeamEnvError, _edge_material.EdgeMaterialError) as error:
             return {**result, "failed": True, "msg": str(error)}
         authorities = {}
         for service in _declaration.services(declared):
             authorities[service["name"]] = Path(self.control_path(service["ca"], task_vars)).read_text(errors="replace")
-        material = {"declaration": declared, "env": values, "authorities": authorities, "variables": arguments.get("variables", {})}
+        material = {"edge": edge, "declaration": declared, "env": values, "authorities": authorities, "variables": arguments.get("variables", {})}
         text = json.dumps({**material, "collection": collection_digest(COLLECTION)}, sort_keys=True, default=str)
         arguments["inputs"] = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
         return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
+
+    def _edge(self, declared: dict, task_vars: dict) -> list[str]:
+        """The edge's files of the control node: those that are given to it, and what is kept here of its own CA."""
+        edge = _edge.of(declared)
+        if edge is None:
+            return []
+        material = _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(declared, task_vars))
+        return [material.given(), material.acme_ca(), material.authority(task_vars["inventory_hostname"])]
 
 
 def collection_digest(root: Path) -> str:

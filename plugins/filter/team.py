@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _layout, _manifest, _registrations, _supervised, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge, _layout, _manifest, _registrations, _supervised, _units
 
 
 class FilterModule:
@@ -17,6 +17,7 @@ class FilterModule:
             "team_paths": _declaration.paths,
             "team_services": _declaration.services,
             "team_gateway": _declaration.gateway,
+            "team_edge": _edge.summary,
             "team_registry": _registrations.registry,
             "probed_servers": _registrations.probed_servers,
             "with_bridge_tokens": _registrations.with_bridge_tokens,

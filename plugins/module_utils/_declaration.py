@@ -18,7 +18,7 @@ import zlib
 ENGINES = ("postgres", "mongodb")
 #: Ports that are derived from a service's name lie in here; outside the ephemeral range of Linux (32768 and up).
 PORT_RANGE = (20000, 29999)
-GATEWAY_PORT = 4444
+GATEWAY_PORT, EDGE_PORT = 4444, 443
 
 #: Settings of the gateway that the collection itself decides, with the reason. Values are text, as the environment has them.
 GATEWAY_SETTINGS = {
@@ -247,7 +247,7 @@ def gateway(declaration: dict) -> dict:
     """The gateway's address, settings (plain) and the names of its secrets."""
     port = int(declaration.get("mcp_gateway_port") or GATEWAY_PORT)
     url = f"http://127.0.0.1:{port}"
-    public_url = (declaration.get("mcp_public_url") or url).rstrip("/")
+    public_url = (declaration.get("mcp_public_url") or edge_url(declaration) or url).rstrip("/")
     own = {
         **GATEWAY_SETTINGS,
         "PORT": str(port),  # its SSE transport calls itself there
@@ -270,6 +270,15 @@ def gateway(declaration: dict) -> dict:
         "secrets": [name for name in OWN_SECRETS if name != BRIDGE_TOKEN],
         "admin_email": declaration["mcp_gateway_admin_email"],
     }
+
+
+def edge_url(declaration: dict) -> str:
+    """The base URL at the edge; empty without one."""
+    edge = declaration.get("mcp_edge")
+    if not edge:
+        return ""
+    port = int(edge.get("port") or EDGE_PORT)
+    return f"https://{edge['name']}" + (f":{port}" if port != EDGE_PORT else "")
 
 
 def text_of(value: object) -> str:

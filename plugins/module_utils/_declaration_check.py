@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
-from ansible_collections.mcp.tenancy.plugins.module_utils import _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _edge_check, _rotation
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -26,7 +26,7 @@ DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
 VARIABLES = {
     "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
-    "mcp_gateway_version", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
+    "mcp_gateway_version", "mcp_edge", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
     "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
 }  # fmt: skip
@@ -73,6 +73,7 @@ def problems(variables: dict[str, Any]) -> list[Problem]:
     found += _places(variables)
     found += _clients(variables)
     found += [Problem(f"mcp_rotation{key and '.'}{key}", what, step) for key, what, step in _rotation.mistakes(variables.get("mcp_rotation"))]
+    found += [Problem(f"mcp_edge{key and '.'}{key}", what, step) for key, what, step in _edge_check.mistakes(variables)]
     found += _choice(variables, "mcp_runtime", RUNTIMES)
     found += _choice(variables, "mcp_wrapper", WRAPPERS)
     found += _gateway(variables)
@@ -319,6 +320,8 @@ def _across(variables: dict[str, Any]) -> list[Problem]:
     if found:  # what follows needs services with names of their own
         return found
     ports[int(variables.get("mcp_gateway_port") or declaration_rules.GATEWAY_PORT)] = "mcp_gateway_port"
+    if variables.get("mcp_edge"):
+        ports[int(variables["mcp_edge"].get("port") or declaration_rules.EDGE_PORT)] = "mcp_edge"
     for service in declaration_rules.services({**variables, "mcp_team": variables["mcp_team"]}):
         target = service["database"]
         where = (service["engine"], target["host"].lower(), target["port"], target["database"])

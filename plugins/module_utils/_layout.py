@@ -10,14 +10,14 @@ its state. Without root everything belongs to the one user there is, and nobody 
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge
 
 
 def layout(declaration: dict) -> dict:
     """``sysusers`` (path and content, or None) and ``folders`` (path, mode, and owner and group where they are not the caller's own)."""
     where, apart = _declaration.paths(declaration), _declaration.on_systemd(declaration)
     services = [*_declaration.services(declaration), *_declaration.user_services(declaration)]
-    names = ["gateway", *(service["name"] for service in services)]
+    names = ["gateway", *(service["name"] for service in services), *([_edge.SERVICE] if declaration.get("mcp_edge") else [])]
     folders = [{"path": where["root"], "mode": "0750" if apart else "0700", "group": _declaration.group(declaration) if apart else ""}]
     for name in ("etc", "lib", "bin", "work", "log"):
         folders.append({"path": where[name], "mode": "0755" if apart else "0700"})
@@ -26,6 +26,8 @@ def layout(declaration: dict) -> dict:
     for path, service in own:
         owner = _declaration.user(declaration, service) if apart else ""
         folders.append({"path": path, "mode": "0700", "owner": owner, "group": owner})
+    if declaration.get("mcp_edge"):  # what only the edge may read: its key
+        folders.append({"path": _edge.places(declaration)["folder"], "mode": "0750", "group": _declaration.user(declaration, _edge.SERVICE)})
     return {"sysusers": _sysusers(declaration, names) if apart else None, "folders": folders}
 
 

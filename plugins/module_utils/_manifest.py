@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _registrations, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge, _registrations, _units
 
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
 #: What the gateway's process is made of beside the gateway itself (roles/gateway/files).
 GATEWAY_FILES = tuple(
-    f"mcp_gateway_{part}.py" for part in ("browser", "database", "front", "identity", "levels", "outgoing", "people", "storage", "targets")
+    f"mcp_gateway_{part}.py" for part in ("browser", "database", "front", "identity", "levels", "outgoing", "people", "rate", "storage", "targets")
 )
 #: What starts every service.
 HOST_TOOLS = ("mcp-unseal", "mcp-exec")
@@ -27,7 +27,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
     """How each service of a host is started: what ``mcp-unseal`` and ``mcp-exec`` read. Holds no secret, only their names.
 
     ``programs`` has the paths on the host: ``gateway`` and ``bridge`` (directories of virtual environments), ``tools_python``, ``node``, ``servers``
-    (folder of ``node_modules``), ``gateway_app``. Its ``files`` has, by name, the checksums of files that a service
+    (folder of ``node_modules``), ``gateway_app``, ``edge`` (Caddy). Its ``files`` has, by name, the checksums of files that a service
     reads when it starts and that are not named after their content: a change of one is a restart.
     """
     where, entries = _declaration.paths(declaration), {}
@@ -40,7 +40,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
             *(*listen, "--workers", "1", "--no-access-log", "--no-proxy-headers", "--no-server-header"),
         ],
         "listen": {"host": "127.0.0.1", "port": front["port"]},
-        "environment": {**front["settings"], **targets},
+        "environment": {**front["settings"], **targets, **_edge.gateway_settings(declaration)},
         "secrets": {**{name: {"key": name, "part": "value"} for name in front["secrets"]}, **bearers},
         "priority": 200,
         "files": [*GATEWAY_FILES, *HOST_TOOLS],
@@ -60,7 +60,8 @@ def manifest(declaration: dict, programs: dict) -> dict:
     host |= {"tools": where["bin"], "tools_python": programs["tools_python"], "configuration": where["etc"], "path": where["manifest"]}
     if _declaration.on_systemd(declaration):
         host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
-    return {**host, "services": entries}
+    edge = _edge.manifest_entry(declaration, programs.get("edge", ""))
+    return {**host, "services": entries, **({"edge": edge} if edge else {})}
 
 
 def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:

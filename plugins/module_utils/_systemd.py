@@ -63,8 +63,14 @@ def plan(units: list[dict], found: Found) -> Plan:
         if state.get("ActiveState") not in ("active", "reloading", "activating"):
             planned.start.append(name)
         elif unit["revision"] and found.revisions.get(name) != unit["revision"]:
-            (planned.reload if unit["reload"] else planned.restart).append(name)
+            (planned.reload if _can_reload(unit, found.revisions.get(name, "")) else planned.restart).append(name)
     return planned
+
+
+def _can_reload(unit: dict, left: str) -> bool:
+    """What stands before a dot in a label is what no reload can change."""
+    start, dot, _rest = unit["revision"].partition(".")
+    return unit["reload"] and (not dot or left.partition(".")[0] == start)
 
 
 class Host:

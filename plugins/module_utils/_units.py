@@ -91,6 +91,7 @@ def units(manifest: dict, revisions: dict[str, str], python: str, paths: dict[st
     target = f"{prefix(team)}services.target"
     rules = firewall_rules(manifest)
     wall = f"{prefix(team)}firewall.service" if rules else ""
+    edge = manifest.get("edge")
     if rules:
         label = hashlib.sha256(rules.encode()).hexdigest()[:16]
         content = _firewall(team, target, f"{paths['etc']}/firewall.nft", manifest["runtime_directory"], label)
@@ -103,6 +104,8 @@ def units(manifest: dict, revisions: dict[str, str], python: str, paths: dict[st
         # What is in the unit file counts too, so that a change of the sandbox is a restart.
         label = hashlib.sha256(f"{revisions[name]}\0{content}".encode()).hexdigest()[:16]
         found.append({"name": f"{unit}.service", "content": content.replace(LABEL, label), "revision": label})
+    if edge:
+        found.append(_edge(team, edge, {"target": target, "after": wall}, revisions.get("edge", {}), manifest["runtime_directory"]))
     found.append({"name": target, "content": f"[Unit]\nDescription=MCP services of {team}\n\n[Install]\nWantedBy=multi-user.target\n"})
     return [{"revision": "", "reload": False, **unit} for unit in found]
 
@@ -168,6 +171,62 @@ WantedBy={entry["target"]}
 """
 
 
+#: Where the edge's sandbox is another one: it makes no code while it runs, and binds nothing but its port.
+FOR_EDGE = {
+    "CapabilityBoundingSet=\nAmbientCapabilities=\n": "CapabilityBoundingSet={capability}\nAmbientCapabilities={capability}\n",
+    "LimitCORE=0\n": "LimitCORE=0\nMemoryDenyWriteExecute=yes\nSocketBindDeny=any\nSocketBindAllow=tcp:{port}\n",
+    "# MemoryDenyWriteExecute: Node.js and the gateway's JSON and regex engines make code while they run.\n": "",
+    "# PrivateNetwork, IPAddressDeny: databases are on the network, and named by host names.\n": "# PrivateNetwork, IPAddressDeny: it is for the network.\n",
+}
+
+
+def _edge(team: str, edge: dict, entry: dict, revision: dict, runtime_directory: str) -> dict:
+    """Caddy reads certificates and configuration anew while it serves; only another program or another unit is a restart."""
+    name, labels = f"{prefix(team)}edge.service", f"{runtime_directory}/.revisions"
+    sandbox = SANDBOX
+    for text, instead in FOR_EDGE.items():
+        sandbox = sandbox.replace(text, instead.format(port=edge["port"], capability="CAP_NET_BIND_SERVICE" if edge["port"] < 1024 else ""))
+    note = f"+/bin/sh -c 'mkdir -p -m 0700 {labels} && printf %%s {LABEL} >{labels}/edge'"
+    content = f"""\
+[Unit]
+Description=MCP edge of {team}
+After=network-online.target {entry["after"]}
+Wants=network-online.target
+{f"Requires={entry['after']}" if entry["after"] else ""}
+PartOf={entry["target"]}
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+Environment=HOME={edge["data"]} XDG_DATA_HOME={edge["data"]} XDG_CONFIG_HOME={edge["data"]} GOMEMLIMIT=400MiB
+ExecStart={edge["program"]} run --config {edge["config"]}
+ExecStartPost={note}
+# Through a socket of its own user's; what runs stays when the new configuration cannot be used.
+ExecReload={edge["program"]} reload --force --config {edge["config"]} --address unix/{edge["admin"]}
+ExecReload={note}
+Restart=always
+RestartSec=200ms
+RestartSteps=8
+RestartMaxDelaySec=30s
+TimeoutStartSec=60
+TimeoutStopSec={STOP_SECONDS}
+KillMode=mixed
+User={edge["user"]}
+Group={edge["user"]}
+WorkingDirectory={edge["data"]}
+RuntimeDirectory={runtime_directory.removeprefix("/run/")}/edge
+RuntimeDirectoryMode=0700
+ReadWritePaths={edge["data"]} {edge["log"]}
+MemoryMax=512M
+{sandbox}
+[Install]
+WantedBy={entry["target"]}
+"""
+    start = hashlib.sha256(f"{revision.get('start', '')}\0{content}".encode()).hexdigest()[:16]
+    label = f"{start}.{revision.get('config', '')}"
+    return {"name": name, "content": content.replace(LABEL, label), "revision": label, "reload": True}
+
+
 def _memory(name: str, service: dict) -> str:
     """Half of what all processes of users may take together: they share their program's pages, and seldom are all at their bound."""
     users = service.get("bridge", {}).get("users")
@@ -179,17 +238,32 @@ def _memory(name: str, service: dict) -> str:
 
 
 def firewall_rules(manifest: dict) -> str:
-    """nftables: each `translate` is open to the user of its own service only. Empty where no service has one."""
+    """nftables: each `translate` is open to the user of its own service only, and nobody opens connections to the edge without end.
+
+    Empty where there is neither.
+    """
     lines = []
     for service in manifest["services"].values():
         ports = service.get("bridge", {}).get("translate_ports")
         if ports and service["bridge"]["wrapper"] == "translate":
             lines.append(f'        tcp dport {{ {", ".join(map(str, ports))} }} meta skuid != "{service["user"]}" reject with tcp reset')
-    if not lines:
+    chains = ["    chain output {", "        type filter hook output priority filter; policy accept;", *lines, "    }"] if lines else []
+    if "edge" in manifest:
+        chains += _connections(manifest["edge"]["port"], manifest["edge"]["connections"])
+    if not chains:
         return ""
     table = f"inet mcp_tenancy_{manifest['team']}"
-    head = [f"table {table}", f"delete table {table}", f"table {table} {{", "    chain output {"]
-    return "\n".join([*head, "        type filter hook output priority filter; policy accept;", *lines, "    }", "}"]) + "\n"
+    return "\n".join([f"table {table}", f"delete table {table}", f"table {table} {{", *chains, "}"]) + "\n"
+
+
+def _connections(port: int, most: int) -> list[str]:
+    """New connections of one address (IPv6: one network of 64 bits) in a second. What is too much is dropped, so that a client tries again a little later."""
+    chains, rules = [], []
+    for family, kind, address in (("4", "ipv4_addr", "ip saddr"), ("6", "ipv6_addr", "ip6 saddr and ffff:ffff:ffff:ffff::")):
+        chains += [f"    set edge{family} {{", f"        type {kind}; size 65536; flags dynamic, timeout; timeout 1m;", "    }"]
+        limit = f"limit rate over {most}/second burst {2 * most} packets"
+        rules.append(f'        iifname != "lo" tcp dport {port} tcp flags & (fin | syn | rst | ack) == syn update @edge{family} {{ {address} {limit} }} drop')
+    return [*chains, "    chain input {", "        type filter hook input priority filter; policy accept;", *rules, "    }"]
 
 
 def _firewall(team: str, target: str, path: str, runtime_directory: str, label: str) -> str:
@@ -197,7 +271,7 @@ def _firewall(team: str, target: str, path: str, runtime_directory: str, label: 
     load = f"/bin/sh -c '/usr/sbin/nft --file {path} && mkdir -p -m 0700 {labels} && printf %%s {label} >{labels}/firewall'"
     return f"""\
 [Unit]
-Description=MCP services of {team}: the ports of translate are closed to other users
+Description=MCP services of {team}: the ports of translate are closed to other users, the edge's port has its bounds
 PartOf={target}
 
 [Service]

@@ -41,7 +41,7 @@ options:
         type: str
         default: ""
       reload:
-        description: Reload it where others are restarted.
+        description: Reload it where others are restarted; not when what stands before a dot in O(units[].revision) is another one, which takes a restart.
         type: bool
         default: false
   state:

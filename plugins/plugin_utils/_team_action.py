@@ -11,7 +11,8 @@ import os
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _edge
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 
@@ -50,6 +51,9 @@ class TeamAction(ActionBase):
                     problems.append(
                         _declaration_check.Problem(place, f"there is no file {environment[engine]['ca']}", "put the PEM file of the database's CA there")
                     )
+        edge = _edge.of(declaration) if not problems else None
+        if edge:
+            problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(declaration, task_vars)).problems()
         return declaration, problems
 
     def control_path(self, path: str, task_vars: dict) -> str:

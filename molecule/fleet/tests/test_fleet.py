@@ -154,7 +154,8 @@ def test_r5_a_password_policy_that_refuses_stops_before_harm(client, hosts):
     before, store = credentials(hosts), hosts["team-a-gw1"]
     with strict_about_passwords(host_of("database"), store.given("postgres", "prod", "ADMIN_").user):
         done = playbook("rotate.yml", "-e", "mcp_rotate=postgres-prod")
-        assert done.returncode != 0 and "password type is not a plain text" in done.stdout and "Next: have its password policy" in done.stdout, done.stdout[-4000:]
+        told = "password type is not a plain text" in done.stdout and "Next: have its password policy" in done.stdout
+        assert done.returncode != 0 and told, done.stdout[-4000:]
         answer = client.ask("team-a-gw3", "team-a-prod", "team-a-prod-postgres-query", sql="SELECT session_user AS login")
         assert json.loads(answer["text"])[0]["login"] == before["postgres-prod"]["slots"][before["postgres-prod"]["active"]]["login"]
         refused = credentials(hosts)["postgres-prod"]

@@ -29,7 +29,7 @@ from collections.abc import Callable
 
 Headers = list[tuple[bytes, bytes]]
 #: Request headers that are dropped, lower-case as ASGI has them.
-DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally"}
+DROPPED = {b"x-upstream-authorization", b"mcp-session-id", b"x-mcp-session-id", b"x-forwarded-internally", b"x-edge-client"}
 DROPPED_PREFIXES = (b"x-forwarded-user", b"x-contextforge-")
 
 OPEN_DOORS = {"/health", "/ready"}
@@ -83,22 +83,38 @@ def refusal(path: str, headers: list[tuple[bytes, bytes]]) -> int | None:
     return None if isinstance(user, dict) and user.get("is_admin") is True else 403
 
 
-async def turn_away(status: int, send: object) -> None:
-    """An answer that tells nothing about what is there."""
-    body = b'{"detail":"Access denied"}' if status == 403 else b'{"detail":"Authentication required"}'
+DETAILS = {401: b'{"detail":"Authentication required"}', 403: b'{"detail":"Access denied"}', 429: b'{"detail":"Too many requests"}'}
+
+
+async def turn_away(status: int, send: object, retry_after: int = 0) -> None:
+    """An answer that tells nothing about what is there. ``retry_after``: seconds."""
+    body = DETAILS[status]
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if retry_after:
+        headers.append((b"retry-after", str(retry_after).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def behind_filter(gateway: Callable, stamp: Callable[[Headers], Headers] = list, browsers: Callable | None = None) -> Callable:
-    """The ASGI application that the server runs, around the gateway's own. ``stamp`` says to the upstreams who calls; ``browsers``: with the Admin UI on."""
+def behind_filter(
+    gateway: Callable,
+    stamp: Callable[[Headers], Headers] = list,
+    browsers: Callable | None = None,
+    wait: Callable[[Headers], int] = lambda headers: 0,
+) -> Callable:
+    """The ASGI application that the server runs, around the gateway's own.
+
+    ``stamp`` says to the upstreams who calls; ``browsers``: with the Admin UI on; ``wait``: how many seconds a client has to, since it calls too often.
+    """
 
     async def app(scope: dict, receive: object, send: object) -> None:
         if scope["type"] in ("http", "websocket"):
             path = scope["path"]
+            if scope["type"] == "http" and (seconds := wait(scope["headers"])):
+                await turn_away(429, send, seconds)
+                return
             if browsers and not has_bearer(scope["headers"]) and path not in OPEN_DOORS and not CLIENT_DOOR.fullmatch(path):
                 await browsers({**scope, "headers": stamp(of_a_browser(scope["headers"]))}, receive, send)
                 return
@@ -208,9 +224,10 @@ def assembled() -> Callable:
     """The gateway's application with all that stands in front of it and around it."""
     import httpx2
     import mcp_gateway_outgoing
+    import mcp_gateway_rate
     import mcp_gateway_storage
     from mcp_gateway_database import remove_half_made
-    from mcp_gateway_identity import caller, stamped
+    from mcp_gateway_identity import caller, person, stamped
     from mcp_gateway_levels import without_levels
     from mcp_gateway_targets import targets
 
@@ -224,10 +241,15 @@ def assembled() -> Callable:
         mcp_gateway_outgoing.CALLER.set(mcp_gateway_outgoing.Caller(*caller(headers)))
         return stamped(headers)
 
+    rate, key = mcp_gateway_rate.of_environment(), os.environ.get("JWT_SECRET_KEY", "")
+
+    def wait(headers: Headers) -> int:
+        return mcp_gateway_rate.seconds_to_wait(rate, headers, lambda bearer: person(bearer, key)[0])
+
     if not UI:
-        return behind_filter(without_levels(gateway), told)
+        return behind_filter(without_levels(gateway), told, wait=wait)
     from mcp_gateway_browser import Browsers
     from mcp_gateway_people import GatewaysPeople, show_own_forms
 
     show_own_forms(known)
-    return behind_filter(without_levels(gateway), told, Browsers(gateway, GatewaysPeople(), known))
+    return behind_filter(without_levels(gateway), told, Browsers(gateway, GatewaysPeople(), known), wait)
