@@ -7,6 +7,7 @@ Nothing leads them elsewhere, and what they store is nowhere in clear (docs/admi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -173,22 +174,43 @@ def test_an_update_by_the_api_does_not_bare_a_bearer(ui) -> None:
     assert "mcp_demo_dev" in ui.demo.ask_postgres("dev", "SELECT session_user")
 
 
+def restarted(ui: Ui) -> None:
+    """The gateway is killed, and its supervisor starts it again from what lies on the host now."""
+    pid = next(pid for pid, argv in ui.demo.processes().items() if "mcp_gateway_front:app" in argv and os.path.basename(argv[0]).startswith("python"))
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{ui.url}/ready").status_code == 200:
+                return
+        assert time.monotonic() < deadline, "the gateway does not come back"
+        time.sleep(0.3)
+
+
+def test_who_is_no_longer_a_member_gets_no_further_with_what_they_registered(ui) -> None:
+    """As a deploy of a declaration without alice leaves it."""
+    path = ui.demo.home / "team/etc/services.json"
+    before = path.read_text()
+    manifest = json.loads(before)
+    settings = manifest["services"]["gateway"]["environment"]
+    settings["MCP_TARGETS"] = json.dumps([{**target, "members": []} for target in json.loads(settings["MCP_TARGETS"])])
+    try:
+        path.write_text(json.dumps(manifest))
+        restarted(ui)
+        with pytest.raises(ExceptionGroup) as error:
+            asked(ui.found["stored"])
+        assert "a bearer token is needed" in innermost(error.value)
+        assert "no environment" in refused(ui.alice.form("/admin/gateways", admin_ui.gateway("again", ui.target)))
+    finally:
+        path.write_text(before)  # the next test starts the gateway from it
+
+
 def test_clear_rows_of_an_earlier_version_are_encrypted_at_start_and_still_work(ui) -> None:
     secret = ui.login["X-Database-Password"]
     with sqlite3.connect(ui.database) as connection:
         connection.execute("UPDATE gateways SET auth_value = ?, auth_type = 'authheaders' WHERE id = ?", [json.dumps(ui.login), ui.found["gateway"]])
     assert ui.in_clear(secret) != []
-    (pid,) = [pid for pid, argv in ui.demo.processes().items() if "mcp_gateway_front:app" in argv and os.path.basename(argv[0]).startswith("python")][:1]
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if httpx.get(f"{ui.url}/ready").status_code == 200:
-                break
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, "the gateway does not come back"
-        time.sleep(0.3)
+    restarted(ui)
     assert ui.in_clear(secret) == []
     assert asked(ui.found["stored"])["login"] == "alice"
 
