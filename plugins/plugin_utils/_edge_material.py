@@ -12,8 +12,6 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import is_encrypted
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _edge
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
@@ -64,6 +62,10 @@ class EdgeMaterial:
             return ""
 
     def _check(self, now: datetime.datetime) -> None:
+        # Here, not above: every action imports this file, few teams give a certificate. ansible-core itself brings the library.
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
         try:
             leaf = x509.load_pem_x509_certificates(self._read("tls.certificate", self._edge["given"]["certificate"]))[0]
         except ValueError:
@@ -78,8 +80,12 @@ class EdgeMaterial:
         if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
             when = f"from {leaf.not_valid_before_utc:%Y-%m-%d} to {leaf.not_valid_after_utc:%Y-%m-%d}"
             raise EdgeMaterialError("tls.certificate", f"is valid {when}, not today", "get a new one")
+        try:
+            patterns = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+        except x509.ExtensionNotFound:
+            patterns = []
         for name in _edge.names(self._edge):
-            if not any(_covers(pattern, name) for pattern in _names(leaf)):
+            if not any(_covers(pattern, name) for pattern in patterns):
                 raise EdgeMaterialError("tls.certificate", f"is not for {name}", "get one that names it")
 
     def _key(self) -> bytes:
@@ -99,13 +105,6 @@ class EdgeMaterial:
             return Path(self._path_of(declared)).read_bytes()
         except OSError as error:
             raise EdgeMaterialError(key, f"{declared} cannot be read ({error.strerror})", "put the file there, relative to the inventory") from None
-
-
-def _names(certificate: x509.Certificate) -> list[str]:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-    except x509.ExtensionNotFound:
-        return []
 
 
 def _covers(pattern: str, name: str) -> bool:
