@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -29,8 +31,22 @@ def checkout(folder: Path) -> Path:
     return other
 
 
+def started_by_ansible(demo: Demo) -> list[str]:
+    """Command lines of what still runs of a playbook, modules on the host too, whose control process may have been killed."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended
+            if f"ANSIBLE_HOME={demo.home}/ansible".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().decode(errors="replace"))
+    return found
+
+
 def rotate_elsewhere(demo: Demo, other: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """From another control node, after the one before was lost and its lease has run out."""
+    """From another control node, after the one before was lost and its lease has run out: what it started on the host no longer writes."""
+    deadline = time.monotonic() + 60
+    while started_by_ansible(demo):
+        assert time.monotonic() < deadline, started_by_ansible(demo)
+        time.sleep(0.05)
     path = demo.home / "team/etc/credentials.json"
     store = json.loads(path.read_text())
     store["lease"] = {"holder": "somebody@elsewhere 1 2 3", "fence": store["fence"], "expires": 0}

@@ -62,7 +62,10 @@ def test_a_process_has_its_own_variables_only(team):
         secrets = {name for name in names if name.endswith(("_SECRET", "_KEY", "_PASSWORD", "_TOKEN", "_STRING"))}
         expected = {"MCP_BRIDGE_TOKEN"}
         if service == "gateway":
-            expected = {"JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "CSRF_SECRET_KEY", "PLATFORM_ADMIN_PASSWORD", "DEFAULT_USER_PASSWORD"}
+            expected = {"JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "CSRF_SECRET_KEY", "MCP_IDENTITY_SECRET"} | {
+                "PLATFORM_ADMIN_PASSWORD",
+                "DEFAULT_USER_PASSWORD",
+            }
         assert secrets == expected, service
 
 

@@ -164,3 +164,26 @@ def forged(token: str, secret: bytes | None, **claims: object) -> str:
     head = f"{part({'alg': 'HS256' if secret else 'none', 'typ': 'JWT'})}.{part({**given, **claims})}"
     signature = hmac.new(secret, head.encode(), hashlib.sha256).digest() if secret else b""
     return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+#: On the gateway's host, as its administrator: one request to its API.
+ADMINISTER = """
+import json, sys, time, urllib.request, jwt
+given = json.load(sys.stdin)
+now = int(time.time())
+claims = {"sub": given["admin"], "jti": "test", "iat": now, "exp": now + 300, "iss": "mcpgateway", "aud": "mcpgateway-api", "token_use": "api", "teams": None}
+claims["user"] = {"email": given["admin"], "full_name": "CLI User", "is_admin": True, "auth_provider": "cli"}
+bearer = jwt.encode({**claims, **given["claims"]}, given["key"], algorithm="HS256")
+request = urllib.request.Request(given["url"] + given["path"], method=given["method"], headers={"Authorization": "Bearer " + bearer})
+print(urllib.request.urlopen(request, timeout=30).read().decode() or "{}")
+"""
+
+
+def administer(team: Team, method: str, path: str) -> dict:
+    """What the gateway's API answers an administrator, asked on its host."""
+    environment = team.manifest["services"]["gateway"]["environment"]
+    given = {"admin": environment["PLATFORM_ADMIN_EMAIL"], "key": team.env()["JWT_SECRET_KEY"], "url": f"http://127.0.0.1:{environment['PORT']}"}
+    given |= {"method": method, "path": path, "claims": {"env": environment["ENVIRONMENT"]}}
+    python = team.host.check_output(f"ls -d {team.root}/lib/gateway-*/bin/python")
+    text = base64.b64encode(json.dumps(given).encode()).decode()
+    return json.loads(team.host.check_output("sh -c %s", f"echo {text} | base64 -d | {python} -c '{ADMINISTER}'"))

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 
 import pytest
 from behind_edges import DOORS, token_of
+from two_teams import administer, forged
 
 ENTRIES = [("team_a", "team-a-dev-alice", "dev"), ("team_a", "team-a-prod", "prod"), ("team_b", "team-b-dev", "dev"), ("team_b", "team-b-prod", "prod")]
 
@@ -37,19 +35,6 @@ def says_nothing(answer, status: int) -> None:
     assert (answer.status, json.loads(answer.body)) == (status, REFUSED[status])
     assert not set(answer.headers) & {"server", "via", "x-powered-by", "x-correlation-id", "set-cookie", "alt-svc"}, answer.headers
     assert answer.headers.get("www-authenticate", "Bearer") == "Bearer"
-
-
-def part(value: dict) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
-def forged(token: str, secret: bytes | None, **claims: object) -> str:
-    """The token with other claims, signed with ``secret`` or not at all."""
-    payload = token.split(".")[1]
-    given = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    head = f"{part({'alg': 'HS256' if secret else 'none', 'typ': 'JWT'})}.{part({**given, **claims})}"
-    signature = hmac.new(secret, head.encode(), hashlib.sha256).digest() if secret else b""
-    return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def test_another_teams_token_is_refused(client, teams):
@@ -87,43 +72,21 @@ def test_a_forged_or_expired_token_is_refused(client, teams, how):
     says_nothing(client.call("team_a", entry["url"], given), 401)
 
 
-#: On the gateway's host: make a token like the client's and revoke it, with the collection's own client of the gateway.
-REVOKE = """
-import json, sys, time, urllib.request, jwt
-given = json.load(sys.stdin)
-now = int(time.time())
-claims = {"sub": given["admin"], "jti": "test", "iat": now, "exp": now + 300, "iss": "mcpgateway", "aud": "mcpgateway-api", "token_use": "api", "teams": None}
-claims["user"] = {"email": given["admin"], "full_name": "CLI User", "is_admin": True, "auth_provider": "cli"}
-bearer = jwt.encode({**claims, **given["claims"]}, given["key"], algorithm="HS256")
-request = urllib.request.Request(given["url"] + given["path"], method=given["method"], headers={"Authorization": "Bearer " + bearer})
-print(urllib.request.urlopen(request, timeout=30).read().decode() or "{}")
-"""
-
-
 def test_a_revoked_token_is_refused(client, teams):
     """bob's token is revoked at the gateway itself; the edge has no memory of it."""
     team = teams["team_a"]
     entry = team.clients["team-a-dev-bob"]
     token = token_of(entry)
     assert client.call("team_a", entry["url"], token).status == 200
-    _administer(team, "DELETE", f"/v1/tokens/admin/{_token_id(team, 'bob@team-a.example')}")
+    administer(team, "DELETE", f"/v1/tokens/admin/{_token_id(team, 'bob@team-a.example')}")
     deadline = time.monotonic() + 30
     while (answer := client.call("team_a", entry["url"], token)).status == 200 and time.monotonic() < deadline:
         time.sleep(1)  # the gateway remembers for a moment
     says_nothing(answer, 401)
 
 
-def _administer(team, method: str, path: str) -> dict:
-    environment = team.manifest["services"]["gateway"]["environment"]
-    given = {"admin": environment["PLATFORM_ADMIN_EMAIL"], "key": team.env()["JWT_SECRET_KEY"], "url": f"http://127.0.0.1:{environment['PORT']}"}
-    given |= {"method": method, "path": path, "claims": {"env": environment["ENVIRONMENT"]}}
-    python = team.host.check_output(f"ls -d {team.root}/lib/gateway-*/bin/python")
-    text = base64.b64encode(json.dumps(given).encode()).decode()
-    return json.loads(team.host.check_output("sh -c %s", f"echo {text} | base64 -d | {python} -c '{REVOKE}'"))
-
-
 def _token_id(team, email: str) -> str:
-    (row,) = [row for row in _administer(team, "GET", f"/v1/tokens/admin/all?user_email={email}&limit=50")["tokens"] if not row["is_revoked"]]
+    (row,) = [row for row in administer(team, "GET", f"/v1/tokens/admin/all?user_email={email}&limit=50")["tokens"] if not row["is_revoked"]]
     return row["id"]
 
 
