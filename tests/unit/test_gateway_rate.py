@@ -33,6 +33,10 @@ def request(token: str = "", address: str = "192.0.2.1") -> list[tuple[bytes, by
     return [*headers, (b"authorization", f"Bearer {token}".encode())] if token else headers
 
 
+def scope(headers: list[tuple[bytes, bytes]], method: str = "POST") -> dict:
+    return {"type": "http", "method": method, "headers": headers}
+
+
 def person(bearer: bytes) -> str:
     return "alice@example.com" if bearer.startswith(b"Bearer good") else ""
 
@@ -57,13 +61,21 @@ def test_one_client_does_not_use_up_anothers(clock: Clock) -> None:
     bound = rate.Rate(1, 2, clock)
 
     def ask(*given: str) -> int:
-        return rate.seconds_to_wait(bound, request(*given), person)
+        return rate.seconds_to_wait(bound, scope(request(*given)), person)
 
     assert [ask("good-1"), ask("good-1"), ask("good-1")] == [0, 0, 1]
     assert ask("good-2") == 0, "another token behind the same address"
     assert ask("bad-1") == 0 and ask("bad-2") > 0, "who guesses uses up the address's, whatever the guess"
     assert ask() > 0 and ask("bad", "192.0.2.2") == 0
     assert ask("good-2") == 0
+
+
+def test_a_page_is_read_at_the_price_of_a_call_and_a_guess_is_dearer(clock: Clock) -> None:
+    bound = rate.Rate(1, 10, clock)
+    assert all(rate.seconds_to_wait(bound, scope(request(), "GET"), person) == 0 for _ in range(8))
+    assert rate.seconds_to_wait(bound, scope([*request(), (b"authorization", b"Bearer ")], "GET"), person) == 0, "which is none"
+    assert rate.seconds_to_wait(bound, scope(request("bad"), "GET"), person) > 0 and rate.seconds_to_wait(bound, scope(request()), person) > 0
+    assert rate.seconds_to_wait(bound, scope(request(), "HEAD"), person) == 0
 
 
 def test_a_network_of_ipv6_is_one_client() -> None:
@@ -74,14 +86,14 @@ def test_a_network_of_ipv6_is_one_client() -> None:
 
 def test_what_does_not_come_through_the_edge_is_not_counted(clock: Clock) -> None:
     bound = rate.Rate(1, 1, clock)
-    assert all(rate.seconds_to_wait(bound, [(b"authorization", b"Bearer good")], person) == 0 for _ in range(10))
-    assert all(rate.seconds_to_wait(None, request("good"), person) == 0 for _ in range(10))
+    assert all(rate.seconds_to_wait(bound, scope([(b"authorization", b"Bearer good")]), person) == 0 for _ in range(10))
+    assert all(rate.seconds_to_wait(None, scope(request("good")), person) == 0 for _ in range(10))
 
 
 def test_two_bearers_are_none(clock: Clock) -> None:
     bound = rate.Rate(1, 1, clock)
     both = [*request("good-1"), (b"authorization", b"Bearer good-2")]
-    assert rate.seconds_to_wait(bound, both, person) == 0 and rate.seconds_to_wait(bound, request("bad"), person) > 0
+    assert rate.seconds_to_wait(bound, scope(both), person) == 0 and rate.seconds_to_wait(bound, scope(request("bad")), person) > 0
 
 
 def test_memory_ends_somewhere(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,9 +121,9 @@ def test_the_filter_turns_away_who_calls_too_often_before_anything_else() -> Non
     async def send(message: dict) -> None:
         told.append(message)
 
-    app = front.behind_filter(gateway, wait=lambda headers: 3)
+    app = front.behind_filter(gateway, wait=lambda scope: 3)
     asyncio.run(app({"type": "http", "path": SERVER, "headers": request("good")}, None, send))
     assert told[0]["status"] == 429 and (b"retry-after", b"3") in told[0]["headers"] and not reached
-    app = front.behind_filter(gateway, wait=lambda headers: 0)
+    app = front.behind_filter(gateway, wait=lambda scope: 0)
     asyncio.run(app({"type": "http", "path": SERVER, "headers": request("good")}, None, send))
     assert reached == [[(b"authorization", b"Bearer good")]], "what the edge says of the address goes no further"

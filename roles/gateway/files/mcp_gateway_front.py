@@ -102,7 +102,7 @@ def behind_filter(
     gateway: Callable,
     stamp: Callable[[Headers], Headers] = list,
     browsers: Callable | None = None,
-    wait: Callable[[Headers], int] = lambda headers: 0,
+    wait: Callable[[dict], int] = lambda scope: 0,
 ) -> Callable:
     """The ASGI application that the server runs, around the gateway's own.
 
@@ -112,7 +112,7 @@ def behind_filter(
     async def app(scope: dict, receive: object, send: object) -> None:
         if scope["type"] in ("http", "websocket"):
             path = scope["path"]
-            if scope["type"] == "http" and (seconds := wait(scope["headers"])):
+            if scope["type"] == "http" and (seconds := wait(scope)):
                 await turn_away(429, send, seconds)
                 return
             if browsers and not has_bearer(scope["headers"]) and path not in OPEN_DOORS and not CLIENT_DOOR.fullmatch(path):
@@ -243,8 +243,8 @@ def assembled() -> Callable:
 
     rate, key = mcp_gateway_rate.of_environment(), os.environ.get("JWT_SECRET_KEY", "")
 
-    def wait(headers: Headers) -> int:
-        return mcp_gateway_rate.seconds_to_wait(rate, headers, lambda bearer: person(bearer, key)[0])
+    def wait(scope: dict) -> int:
+        return mcp_gateway_rate.seconds_to_wait(rate, scope, lambda bearer: person(bearer, key)[0])
 
     if not UI:
         return behind_filter(without_levels(gateway), told, wait=wait)

@@ -21,8 +21,8 @@ from collections.abc import Callable
 HEADER = b"x-edge-client"
 #: Buckets at the same time. The one that was used the longest ago goes first; a forgotten client begins with a full one.
 MOST = 20_000
-#: Without a genuine bearer a call costs so much of its address's bucket: guessing is slower than calling.
-STRANGER_COST = 5
+#: Without a genuine bearer a call costs so much of its address's bucket: guessing is slower than calling. Reading a page of the Admin UI is no guess.
+STRANGER_COST, PAGE_COST = 5, 1
 
 
 class Rate:
@@ -62,12 +62,13 @@ def address(headers: list[tuple[bytes, bytes]]) -> str:
     return str(ip if ip.version == 4 else ipaddress.ip_network((ip, 64), strict=False))
 
 
-def seconds_to_wait(rate: Rate | None, headers: list[tuple[bytes, bytes]], person: Callable[[bytes], str]) -> int:
-    """0 when the request may go on. ``person``: from a bearer to who is named by it, "" when it is not genuine."""
+def seconds_to_wait(rate: Rate | None, scope: dict, person: Callable[[bytes], str]) -> int:
+    """0 when the request (an ASGI scope) may go on. ``person``: from a bearer to who is named by it, "" when it is not genuine."""
+    headers = scope["headers"]
     where = address(headers)
     if rate is None or not where:
         return 0
-    given = [value for name, value in headers if name == b"authorization"]
+    given = [value for name, value in headers if name == b"authorization" and value.strip().lower() not in (b"", b"bearer")]  # which the UI's scripts send
     if len(given) == 1 and person(given[0]):
         return rate.wait(hashlib.sha256(given[0]).hexdigest())
-    return rate.wait(where, STRANGER_COST)
+    return rate.wait(where, PAGE_COST if scope["method"] in ("GET", "HEAD") and not given else STRANGER_COST)
