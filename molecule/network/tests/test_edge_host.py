@@ -89,10 +89,14 @@ def burst(client, team, tokens: list[str], **headers: str) -> list:
     return json.loads(client.host.check_output("sh -c %s", f"{client.python} -c '{quoted}' </root/burst.json"))
 
 
+#: Seconds in which what a bound has counted is forgotten: 40 calls at 10 in a second, and 40 connections at 20 in a second.
+CALLS_FORGOTTEN, CONNECTIONS_FORGOTTEN = 6, 3
+
+
 def test_one_client_has_its_bounds_and_takes_nobody_elses(client, teams):
     """team_b allows 40 calls at once and 10 in a second. Neither a header nor a made-up bearer gets around it."""
     team = teams["team_b"]
-    time.sleep(5)
+    time.sleep(CALLS_FORGOTTEN)
     mine, other = token_of(team.clients["team-b-dev"]), token_of(team.clients["team-b-prod"])
     told = burst(client, team, [mine] * 120, Connection="X-Edge-Client", **{"X-Edge-Client": "192.0.2.7"})
     refused = [one for one in told if one[0] == 429]
@@ -101,7 +105,7 @@ def test_one_client_has_its_bounds_and_takes_nobody_elses(client, teams):
     assert burst(client, team, [other])[0][0] == 403, "another bearer from the same address is not counted against this one"
     guesses = burst(client, team, [f"{number}.e30.x" for number in range(60)])
     assert {one[0] for one in guesses} == {401, 429} and sum(one[0] == 401 for one in guesses) < 30
-    time.sleep(6)
+    time.sleep(CALLS_FORGOTTEN)
     assert burst(client, team, [mine])[0][0] == 200
 
 
@@ -113,11 +117,11 @@ def test_a_flood_of_connections_hurts_only_where_it_comes_from(client, teams):
         "    try:\n        s.connect((sys.argv[1], int(sys.argv[2]))); made += 1\n    except OSError:\n        pass\n    s.close()\n"
         "print(made, time.monotonic() - began)"
     )
-    time.sleep(3)
+    time.sleep(CONNECTIONS_FORGOTTEN)
     made, seconds = client.host.check_output("python3 -c %s %s %s", flood, host, str(port)).split()
     assert int(made) <= 60 + 20 * float(seconds), "a burst of 40 and 20 in a second"
     assert host_of("database").check_output("python3 -c %s %s %s", flood.replace("300", "20"), host, str(port)).split()[0] == "20"
-    time.sleep(3)
+    time.sleep(CONNECTIONS_FORGOTTEN)
 
 
 # --- drift
