@@ -73,5 +73,5 @@ soak: venv ## 20 minutes of open, close, call, kill and reload against the bridg
 pictures: venv ## the pictures in docs/, from a real browser (Debian's chromium) at a demo of its own
 	@tests/pictures/run
 
-test: lint unit integration ## everything, on a fresh clone too; without a Docker engine it says what it left out
-	@tests/molecule-if-possible default
+test: venv ## everything, on a fresh clone too; without a Docker engine it says what it left out
+	@tests/everything

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import shlex
 from pathlib import Path
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material, _piped, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 COLLECTION = Path(__file__).resolve().parents[2]
@@ -22,6 +24,8 @@ OF_THE_RUN = {
     "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status", "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
 }  # fmt: skip
+#: The comparison without a module around it.
+COMPARE = _piped.Program("_record", "compare")
 
 
 class ActionModule(TeamAction):
@@ -45,7 +49,20 @@ class ActionModule(TeamAction):
         material = {"edge": edge, "declaration": declared, "env": values, "authorities": authorities, "variables": arguments.get("variables", {})}
         text = json.dumps({**material, "collection": collection_digest(COLLECTION)}, sort_keys=True, default=str)
         arguments["inputs"] = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-        return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
+        answer = self._compared(arguments, task_vars) if arguments.get("operation") == "compare" else None
+        return {**result, **(answer or self._execute_module(module_args=arguments, task_vars=task_vars))}
+
+    def _compared(self, arguments: dict, task_vars: dict) -> dict | None:
+        """The module's answer, without the module. None where that cannot be, or goes wrong: then the module looks, or says what is wrong."""
+        python = str(self._templar.template(task_vars.get("ansible_python_interpreter", "")))
+        if not python.startswith("/") or not self._connection.is_pipelining_enabled():
+            return None
+        text = COMPARE.text({"path": arguments["path"], "inputs": arguments["inputs"]})
+        done = self._low_level_execute_command(f"{shlex.quote(python)} -IS -", in_data=text)
+        try:
+            return {"changed": False, **json.loads(done["stdout"])} if done["rc"] == 0 else None
+        except ValueError:
+            return None
 
     def _edge(self, declared: dict, task_vars: dict) -> list[str]:
         """The edge's files of the control node: those that are given to it, and what is kept here of its own CA."""
@@ -60,8 +77,9 @@ def collection_digest(root: Path) -> str:
     """Of names and contents of all files that a deploy may use; what Python compiled from them is left out."""
     digest = hashlib.sha256()
     for name in SOURCES:
-        for path in sorted((root / name).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                content = path.read_bytes()
-                digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode() + content)
+        for folder, folders, files in os.walk(root / name):
+            folders.sort()
+            for path in (os.path.join(folder, file) for file in sorted(files) if not file.endswith(".pyc")):
+                content = Path(path).read_bytes()
+                digest.update(f"{os.path.relpath(path, root)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

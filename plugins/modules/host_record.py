@@ -123,16 +123,10 @@ why:
   type: str
 """
 
-import json
-import os
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _snapshot, _systemd
+from ansible_collections.mcp.tenancy.plugins.module_utils import _record
 
-#: Of another form of this file nothing is believed.
-FORMAT = 2
 SCOPE = {
     "paths": {"type": "list", "elements": "path", "required": True},
     "programs": {"type": "list", "elements": "str", "required": True},
@@ -143,46 +137,6 @@ SCOPE = {
     "bridges": {"type": "dict", "required": True},
     "gateway": {"type": "dict", "required": True, "options": {"port": {"type": "int", "required": True}, "database": {"type": "path", "required": True}}},
 }
-
-
-def read(path: str) -> dict:
-    """The record, or an empty one where there is none that can be used."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            record = json.load(stream)
-        return record if record["format"] == FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def compare(path: str, inputs: str) -> dict:
-    """The module's answer."""
-    record = read(path)
-    differs, why = [], ""
-    if not record:
-        why = "there is no record of a whole deploy"
-    elif record["inputs"] != inputs:
-        why = "the declaration, the .env or the collection is another one than at the last whole deploy"
-    elif 0 < record["until"] <= time.time():
-        why = "a client's token is due for another one"
-    else:
-        differs = _snapshot.differences(record["facts"], _snapshot.taken(record["scope"]))
-        why = f"changed since the last whole deploy: {', '.join(differs)}" if differs else ""
-    return {"in_order": not why, "differs": differs, "why": why}
-
-
-def write(path: str, inputs: str, scope: dict, until: int) -> dict:
-    """The module's answer. A host on which something is down is not recorded: a later deploy has to look at it."""
-    facts = _snapshot.taken(scope)
-    down = _snapshot.not_running(facts)
-    if down:
-        if os.path.exists(path):
-            os.unlink(path)
-        return {"in_order": False, "differs": down, "why": f"not recorded, not running: {', '.join(down)}"}
-    record = {"format": FORMAT, "inputs": inputs, "scope": scope, "facts": facts, "until": until}
-    if read(path) != record:
-        _atomic_file.write(path, json.dumps(record, indent=1).encode())
-    return {"in_order": True, "differs": [], "why": ""}
 
 
 def main() -> None:
@@ -201,15 +155,12 @@ def main() -> None:
     params = module.params
     if not params["inputs"]:
         module.fail_json(msg="mcp.tenancy.host_record runs through its action plugin only.")
-    try:
-        if params["operation"] == "compare":
-            answer = compare(params["path"], params["inputs"])
-        elif module.check_mode:
-            answer = {"in_order": False, "differs": [], "why": "not recorded in check mode"}
-        else:
-            answer = write(params["path"], params["inputs"], params["scope"], params["until"])
-    except (OSError, _systemd.SystemdError) as error:
-        answer = {"in_order": False, "differs": [], "why": f"the host cannot be looked at: {error}"}
+    if params["operation"] == "compare":
+        answer = _record.compare(params["path"], params["inputs"])
+    elif module.check_mode:
+        answer = {"in_order": False, "differs": [], "why": "not recorded in check mode"}
+    else:
+        answer = _record.write(params["path"], params["inputs"], params["scope"], params["until"])
     module.exit_json(changed=False, **answer)
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.action import host_record as action
-from ansible_collections.mcp.tenancy.plugins.module_utils import _gateway_database, _snapshot
-from ansible_collections.mcp.tenancy.plugins.modules import host_record
+from ansible_collections.mcp.tenancy.plugins.module_utils import _gateway_database, _record, _snapshot
 
 MARKS = {20001: "3.ab12cd34"}
 
@@ -161,21 +160,21 @@ def test_a_unit_that_is_down_is_named() -> None:
 @pytest.mark.parametrize("text", ["", "not json", "[]", '{"format": 0}', "{}"])
 def test_a_record_that_cannot_be_used_is_no_record(tmp_path: Path, text: str) -> None:
     (tmp_path / "record").write_text(text)
-    assert host_record.compare(str(tmp_path / "record"), "digest")["why"] == "there is no record of a whole deploy"
+    assert _record.compare(str(tmp_path / "record"), "digest")["why"] == "there is no record of a whole deploy"
 
 
 def test_a_record_answers_for_its_inputs_and_its_facts(scope: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scope, path = {**scope, "bridges": {}}, str(tmp_path / "record")
     monkeypatch.setattr(_snapshot, "taken", functools.partial(_snapshot.taken, answers=lambda port: True))
-    assert host_record.write(path, "digest", scope, 0)["in_order"]
+    assert _record.write(path, "digest", scope, 0)["in_order"]
     assert os.stat(path).st_mode & 0o777 == 0o600
-    assert host_record.compare(path, "digest") == {"in_order": True, "differs": [], "why": ""}
-    assert "is another one" in host_record.compare(path, "other")["why"]
+    assert _record.compare(path, "digest") == {"in_order": True, "differs": [], "why": ""}
+    assert "is another one" in _record.compare(path, "other")["why"]
     content(tmp_path)
-    assert host_record.compare(path, "digest")["differs"] == [f"{tmp_path}/etc/services.json"]
-    assert host_record.write(path, "digest", scope, int(time.time()) + 3600)["in_order"] and host_record.compare(path, "digest")["in_order"]
-    assert host_record.write(path, "digest", scope, int(time.time()))["in_order"]
-    assert host_record.compare(path, "digest")["why"] == "a client's token is due for another one"
+    assert _record.compare(path, "digest")["differs"] == [f"{tmp_path}/etc/services.json"]
+    assert _record.write(path, "digest", scope, int(time.time()) + 3600)["in_order"] and _record.compare(path, "digest")["in_order"]
+    assert _record.write(path, "digest", scope, int(time.time()))["in_order"]
+    assert _record.compare(path, "digest")["why"] == "a client's token is due for another one"
 
 
 def test_another_file_of_the_collection_is_another_digest(tmp_path: Path) -> None:

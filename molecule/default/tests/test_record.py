@@ -52,6 +52,14 @@ def test_what_somebody_changed_by_hand_is_found_and_put_right(teams):
     assert not looked_whole(run()[1]), "how a run goes is no part of what it is made from"
 
 
+def test_where_the_comparison_cannot_be_piped_the_module_gives_the_same_answer(teams):
+    run()
+    counts, output = run("-vvv")
+    assert "python3 -IS -" in output, "no module is compiled for a host that is in order"
+    with_module, output = run("-vvv", "-e", "ansible_python_interpreter=auto_silent")
+    assert "python3 -IS -" not in output and with_module == counts
+
+
 def test_a_client_file_that_others_may_read_is_found(teams):
     path = f"{teams['team_b'].root}/etc/client.json"
     teams["team_b"].host.check_output("chmod 0644 %s", path)
