@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _declaration, _status, _table
+from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _declaration, _edge, _status, _table
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
@@ -36,9 +36,18 @@ class ActionModule(TeamAction):
                 "services": [service["name"] for service in _declaration.services(on_host)],
                 "users": _declaration.user_services(on_host),
                 "states": told.get("states", {}) if not told.get("unreachable") else None,
+                "edge": _edge_told(_edge.of(on_host), arguments.get("edges", {}).get(host) or {}),
             }
         rows = _status.rows(declared, document, hosts, datetime.datetime.now(datetime.UTC))
         active = _status.active(hosts)
         text = _table.text(_status.COLUMNS, rows) + (f"\n\n{_table.text(_status.ACTIVE, active)}" if active else "")
         self._display.display(json.dumps({"services": rows, "users": active}, indent=2) if arguments.get("format") == "json" else text)
         return {**result, "changed": False, "services": rows, "users": active, "well": _status.well(rows)}
+
+
+def _edge_told(edge: dict | None, probed: dict) -> dict | None:
+    """The edge's name, and how it answered; None where the host has none."""
+    if edge is None:
+        return None
+    why = "the host is not reached" if probed.get("unreachable") else probed.get("msg", "").partition(". Next:")[0] if probed.get("failed") else ""
+    return {"name": f"https://{edge['name']}:{edge['port']}", "protocol": probed.get("protocol", ""), "why": why}

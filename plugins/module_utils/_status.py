@@ -34,9 +34,9 @@ def active(hosts: dict[str, dict]) -> list[dict]:
 
 
 def rows(declaration: dict, document: dict, hosts: dict[str, dict], now: datetime.datetime) -> list[dict]:
-    """``hosts``: host → ``{"services": names that should be there, "users": those of people, "states": what they say}``.
+    """``hosts``: host → ``{"services": names that should be there, "users": those of people, "states": what they say, "edge"}``.
 
-    ``states`` is None for a host that cannot be reached.
+    ``states`` is None for a host that cannot be reached. ``edge`` is None, or ``{"name", "protocol", "why" (it does not answer)}``.
     """
     rotation, found = _rotation.of(declaration), []
     for host, told in hosts.items():
@@ -47,6 +47,9 @@ def rows(declaration: dict, document: dict, hosts: dict[str, dict], now: datetim
             if entry is not None:
                 row |= _credential(entry, rotation, now)
             found.append(row)
+        if edge := told.get("edge"):
+            row = {"host": host, "service": "edge", "health": edge["why"] or "ok", "last result": f"{edge['name']} {edge['protocol']}".strip()}
+            found.append(dict.fromkeys(COLUMNS, "") | row)
         for service in told.get("users", []):
             state = _state(told["states"], service["name"])
             users = (state or {}).get("users") or {}

@@ -22,6 +22,10 @@ options:
     description: Host to the registered result of M(mcp.tenancy.service_states).
     type: dict
     required: true
+  edges:
+    description: Host to the registered result of M(mcp.tenancy.edge_probe); empty where a host has no edge.
+    type: dict
+    default: {}
   format:
     description: How it is shown.
     type: str

@@ -121,6 +121,14 @@ def test_status_says_what_needs_somebody(state: dict | None, held: dict, health:
     assert (rows[1]["health"], rows[1]["due in"], _status.well(rows)) == (health, due, well)
 
 
+@pytest.mark.parametrize(("why", "health"), [("", "ok"), ("it does not answer", "it does not answer")])
+def test_status_has_a_row_for_an_edge(why: str, health: str) -> None:
+    told = {"services": [], "states": {"gateway": {"ready": True, "why": ""}}, "edge": {"name": "https://gw:443", "protocol": "TLSv1.3", "why": why}}
+    rows = _status.rows(DECLARATION, {"credentials": {}}, {"gw1": told}, NOW)
+    assert [row["service"] for row in rows] == ["gateway", "edge"]
+    assert (rows[1]["health"], rows[1]["last result"], _status.well(rows)) == (health, "https://gw:443 TLSv1.3", not why)
+
+
 @pytest.mark.parametrize(
     ("given", "place"),
     [

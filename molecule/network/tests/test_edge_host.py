@@ -7,7 +7,7 @@ import json
 import time
 
 from behind_edges import DOORS, token_of
-from operating import deploy, recap
+from operating import deploy, playbook, recap
 from two_teams import CONTROL, host_of
 
 #: So many calls at once with each of some bearers: statuses, and what the refused ones were told.
@@ -141,3 +141,16 @@ def test_what_somebody_changed_by_hand_is_found_and_put_right_without_a_restart(
     assert (CONTROL / "team_a/edge-ca.pem").read_text() == (CONTROL / "team_a/edge-ca.gone").read_text()
     assert recap(deploy("--limit", "team-a-gw1"), "team-a-gw1")["changed"] == 0
     assert team.host.check_output("systemctl show --property MainPID --value %s", team.unit("edge")) == process
+
+
+def test_status_has_a_row_for_the_edge_and_says_when_it_does_not_answer(teams):
+    team = teams["team_b"]
+    done = playbook("status.yml", "--limit", "team-b-gw1")
+    row = next(line for line in done.stdout.splitlines() if " edge " in line)
+    assert done.returncode == 0 and " ok " in row and "TLSv1.3" in row, done.stdout[-3000:]
+    team.host.check_output("systemctl stop %s", team.unit("edge"))
+    try:
+        done = playbook("status.yml", "--limit", "team-b-gw1")
+        assert done.returncode != 0 and "the edge does not answer as https://" in done.stdout, done.stdout[-3000:]
+    finally:
+        team.host.check_output("systemctl start %s", team.unit("edge"))
