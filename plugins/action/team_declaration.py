@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _origin
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 
@@ -20,17 +23,18 @@ class ActionModule(TeamAction):
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
         declaration, problems = self.checked(task_vars)
-        if not problems:
-            env = self.team_env(declaration, task_vars)
-            try:
-                problems = _team_env.problems(env.read(), declaration, str(env.path))
-            except _team_env.TeamEnvError as error:
-                problems = error.problems
+        told = {problem.place for problem in problems}
+        problems += [one for one in _origin.logins(task_vars, task_vars["inventory_dir"]) if one.place not in told]
         host = task_vars["inventory_hostname"]
         if problems:
-            lines = "\n".join(f"  - {host}: {problem}" for problem in problems)
+            lines = "\n".join(f"  - {host}: {self._placed(problem, task_vars)}" for problem in problems)
             result.update(failed=True, msg=f"{len(problems)} mistake(s) in the declaration; nothing was touched.\n{lines}")
         else:
             result.update(changed=False, msg=f"{host}: the declaration of {declaration['mcp_team']} is in order")
             result["declaration"] = _declaration.on_host(declaration, host)
         return result
+
+    def _placed(self, problem: Problem, task_vars: dict) -> Problem:
+        """The mistake with the file and line of its variable."""
+        line = _origin.line(task_vars, problem.place)
+        return dataclasses.replace(problem, place=f"{problem.place} ({line})") if line else problem

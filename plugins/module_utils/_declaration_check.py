@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
-from ansible_collections.mcp.tenancy.plugins.module_utils import _edge_check, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration_across, _edge_check, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -35,8 +35,23 @@ LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "
 UNBOUNDED = {"max_rows", "calls_per_second"}
 ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
 DATABASE_KEYS = {
-    "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "owner", "schemas", "service_port", "guard", "limits", "users"},
-    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits", "users"},
+    "postgres": {
+        "host",
+        "port",
+        "database",
+        "access",
+        "sslmode",
+        "ca",
+        "credential",
+        "owner",
+        "schemas",
+        "service_port",
+        "guard",
+        "limits",
+        "users",
+        "host_of",
+    },
+    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits", "users", "host_of"},
 }
 #: Callers who bring their own logins: the ways in which they may, and bounds of numbers.
 LOGIN_WAYS = ("headers", "connection_string", "stored")
@@ -54,20 +69,14 @@ RUNTIMES = ("systemd", "supervisor")
 WRAPPERS = ("translate", "bridge")
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One mistake: where it is (a variable's path, or ``file:line``), what is wrong, what to do next."""
-
-    place: str
-    message: str
-    next_step: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}. Next: {self.next_step}."
-
-
 def problems(variables: dict[str, Any]) -> list[Problem]:
     """All mistakes in the ``mcp_*`` variables of one host, in the order of the declaration."""
+    found = of_parts(variables)
+    return found + _declaration_across.problems(_declaration_across.sound(variables, found))
+
+
+def of_parts(variables: dict[str, Any]) -> list[Problem]:
+    """The mistakes that each part has by itself."""
     found = [*_unknown(variables, VARIABLES, "")]
     found += _team(variables)
     found += _places(variables)
@@ -79,26 +88,18 @@ def problems(variables: dict[str, Any]) -> list[Problem]:
     found += _gateway(variables)
     environments = variables.get("mcp_environments")
     if not isinstance(environments, list) or not environments:
-        found.append(Problem("mcp_environments", "must be a list with at least one environment", "declare - name: dev with a postgres: or mongodb: below it"))
+        if not _mistyped("mcp_environments", variables, VARIABLES):
+            what, step = "must be a list with at least one environment", "declare - name: dev with a postgres: or mongodb: below it"
+            found.append(Problem("mcp_environments", what, step))
         return found
     for index, environment in enumerate(environments):
         found += _environment(f"mcp_environments[{index}]", environment)
-    if not found:
-        found += _across(variables)
     return found
 
 
-def on_hosts(variables: dict[str, Any], hosts: list[str], host: str) -> list[Problem]:
-    """Mistakes in which host has which environment; ``hosts`` are all of the inventory, ``host`` the one that is looked at."""
-    found = []
-    for index, environment in enumerate(variables["mcp_environments"]):
-        for name in sorted(set(environment.get("hosts", [])) - set(hosts)):
-            near = (difflib.get_close_matches(name, hosts, n=1) or ["a name from hosts.yml"])[0]
-            found.append(Problem(f"mcp_environments[{index}].hosts", f"the inventory has no host {name}", f"use {near}"))
-    if not found and not declaration_rules.on_host(variables, host)["mcp_environments"]:
-        step = f"name {host} in the hosts of an environment, or take it out of the inventory"
-        found.append(Problem("mcp_environments", f"no environment is on {host}", step))
-    return found
+def _mistyped(name: str, given: dict[str, Any], known: set[str]) -> bool:
+    """Whether a name that is missing may stand there under another spelling, of which people are told already."""
+    return name not in given and any(difflib.get_close_matches(str(one), known, n=1) == [name] for one in given if one not in known)
 
 
 def _unknown(given: dict[str, Any], known: set[str], place: str) -> list[Problem]:
@@ -118,6 +119,8 @@ def _unknown(given: dict[str, Any], known: set[str], place: str) -> list[Problem
 
 def _team(variables: dict[str, Any]) -> list[Problem]:
     team = variables.get("mcp_team")
+    if _mistyped("mcp_team", variables, VARIABLES):
+        return []
     if not isinstance(team, str) or not TEAM.fullmatch(team):
         return [Problem("mcp_team", "must be a name of lower-case letters, digits and _ that starts with a letter, at most 30", "set mcp_team: team_a")]
     return []
@@ -200,9 +203,10 @@ def _environment(place: str, environment: Any) -> list[Problem]:
         return [Problem(place, "must be a mapping", "write - name: dev")]
     found = _unknown(environment, ENVIRONMENT_KEYS, place)
     name = environment.get("name")
-    if not isinstance(name, str) or not ENVIRONMENT.fullmatch(name):
+    if not (isinstance(name, str) and ENVIRONMENT.fullmatch(name)) and not _mistyped("name", environment, ENVIRONMENT_KEYS):
         found.append(Problem(f"{place}.name", "must be lower-case letters and digits, at most 16, starting with a letter", "use a name like dev or prod"))
-    if not any(environment.get(engine) for engine in declaration_rules.ENGINES):
+    engines = declaration_rules.ENGINES
+    if not any(environment.get(engine) for engine in engines) and not any(_mistyped(engine, environment, ENVIRONMENT_KEYS) for engine in engines):
         found.append(Problem(place, "has neither postgres nor mongodb", "declare at least one of them"))
     for engine in declaration_rules.ENGINES:
         if environment.get(engine) is not None:
@@ -238,12 +242,13 @@ def _members(place: str, members: Any) -> list[Problem]:
 def _database(place: str, database: Any, engine: str) -> list[Problem]:
     if not isinstance(database, dict):
         return [Problem(place, "must be a mapping", "give it host, database and ca")]
-    found = _unknown(database, DATABASE_KEYS[engine], place)
-    if not (isinstance(database.get("host"), str) and HOST.fullmatch(database["host"])):
+    known = DATABASE_KEYS[engine]
+    found = _unknown(database, known, place)
+    if not (isinstance(database.get("host"), str) and HOST.fullmatch(database["host"])) and not _mistyped("host", database, known):
         found.append(Problem(f"{place}.host", "must be one host name or address", "use a form like db.team-a.internal"))
-    if not (isinstance(database.get("database"), str) and DATABASE.fullmatch(database["database"])):
+    if not (isinstance(database.get("database"), str) and DATABASE.fullmatch(database["database"])) and not _mistyped("database", database, known):
         found.append(Problem(f"{place}.database", "must be the name of one database", "name the database that this environment uses"))
-    if not (isinstance(database.get("ca"), str) and database["ca"]):
+    if not (isinstance(database.get("ca"), str) and database["ca"]) and not _mistyped("ca", database, known):
         found.append(Problem(f"{place}.ca", "is missing: every connection is verified TLS", "name the PEM file of the database's CA on the control node"))
     for key in ("port", "service_port"):
         if key in database and not _is_port(database[key]):
@@ -254,6 +259,8 @@ def _database(place: str, database: Any, engine: str) -> list[Problem]:
         found.append(Problem(f"{place}.credential", f"'{database['credential']}' is neither managed nor unmanaged", "use one of the two"))
     if "owner" in database and not (isinstance(database["owner"], str) and OWNER.fullmatch(database["owner"])):
         found.append(Problem(f"{place}.owner", "is not a name for an owner role", "use up to 61 lower-case letters, digits and underscores, or leave it out"))
+    if "host_of" in database and not (isinstance(database["host_of"], str) and ENVIRONMENT.fullmatch(database["host_of"])):
+        found.append(Problem(f"{place}.host_of", "is not the name of an environment", "use the part of the host's name that is meant, like prod"))
     schemas = database.get("schemas", ["public"])
     if not (isinstance(schemas, list) and schemas and all(isinstance(schema, str) and DATABASE.fullmatch(schema) for schema in schemas)):
         found.append(Problem(f"{place}.schemas", "must be a list of schemas", "write it like [public], or leave it out"))
@@ -307,51 +314,3 @@ def _is_port(value: Any) -> bool:
 
 def _bad_port(place: str, value: Any) -> Problem:
     return Problem(place, f"'{value}' is not a port", "use a number from 1 to 65535")
-
-
-def _across(variables: dict[str, Any]) -> list[Problem]:
-    """What only shows when one looks at all environments together."""
-    found, names, databases, ports = [], {}, {}, {}
-    for index, environment in enumerate(variables["mcp_environments"]):
-        place = f"mcp_environments[{index}]"
-        if environment["name"] in names:
-            found.append(Problem(f"{place}.name", f"'{environment['name']}' is also the name of {names[environment['name']]}", "rename one of them"))
-        names.setdefault(environment["name"], place)
-    if found:  # what follows needs services with names of their own
-        return found
-    ports[int(variables.get("mcp_gateway_port") or declaration_rules.GATEWAY_PORT)] = "mcp_gateway_port"
-    if variables.get("mcp_edge"):
-        ports[int(variables["mcp_edge"].get("port") or declaration_rules.EDGE_PORT)] = "mcp_edge"
-    for service in declaration_rules.services({**variables, "mcp_team": variables["mcp_team"]}):
-        target = service["database"]
-        where = (service["engine"], target["host"].lower(), target["port"], target["database"])
-        if where in databases:
-            found.append(
-                Problem(
-                    service["name"],
-                    f"uses the same database as {databases[where]}, so the environments are not apart",
-                    "give each environment its own database",
-                )
-            )
-        databases.setdefault(where, service["name"])
-        if service["port"] in ports:
-            found.append(
-                Problem(service["name"], f"would listen on port {service['port']}, as {ports[service['port']]} does", "set service_port of one of them")
-            )
-        ports.setdefault(service["port"], service["name"])
-    for service in declaration_rules.user_services(variables):
-        if service["port"] in ports:
-            what = f"would listen on port {service['port']}, as {ports[service['port']]} does"
-            found.append(Problem(service["name"], what, "set users.service_port of one of them"))
-        ports.setdefault(service["port"], service["name"])
-    admin = str(variables.get("mcp_gateway_admin_email") or "").lower()
-    for index, environment in enumerate(variables["mcp_environments"]):
-        if admin and admin in declaration_rules.addresses(environment):
-            found.append(
-                Problem(
-                    f"mcp_environments[{index}].members",
-                    "names the gateway's administrator, whose token would open every environment",
-                    "use a person's own address",
-                )
-            )
-    return found

@@ -40,7 +40,7 @@ def mistakes(variables: dict[str, Any]) -> list[Mistake]:
     port = edge.get("port", 443)
     if isinstance(port, bool) or not str(port).isdecimal() or not 1 <= int(port) <= 65535:
         found.append(("port", f"'{port}' is not a port", "use a number from 1 to 65535"))
-    elif int(port) == int(variables.get("mcp_gateway_port") or 4444):
+    elif str(port) == str(variables.get("mcp_gateway_port") or 4444):
         found.append(("port", f"{port} is the gateway's own", "use 443"))
     if "ca_file" in edge and not (isinstance(edge["ca_file"], str) and edge["ca_file"].strip()):
         found.append(("ca_file", "must be the path of a file", "name one, relative to the inventory or whole"))

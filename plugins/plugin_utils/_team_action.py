@@ -11,8 +11,9 @@ import os
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _edge
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_across, _declaration_check, _edge
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 
@@ -38,23 +39,38 @@ class TeamAction(ActionBase):
         """The declaration without the environments that are on other hosts."""
         return _declaration.on_host(self.declaration(task_vars), task_vars["inventory_hostname"])
 
-    def checked(self, task_vars: dict) -> tuple[dict, list[_declaration_check.Problem]]:
-        """The declaration and every mistake in it (CA files that are not there included)."""
+    def checked(self, task_vars: dict) -> tuple[dict, list[Problem]]:
+        """The declaration and every mistake in it, in the files that it names and in the operator's ``.env``."""
         declaration = self.declaration(task_vars)
-        problems = _declaration_check.problems(declaration)
-        if not problems:
-            problems += _declaration_check.on_hosts(declaration, task_vars["groups"]["all"], task_vars["inventory_hostname"])
-        for index, environment in enumerate(declaration["mcp_environments"] if not problems else []):
-            for engine in ("postgres", "mongodb"):
-                if environment.get(engine) and not os.path.isfile(self.control_path(environment[engine]["ca"], task_vars)):
-                    place = f"mcp_environments[{index}].{engine}.ca"
-                    problems.append(
-                        _declaration_check.Problem(place, f"there is no file {environment[engine]['ca']}", "put the PEM file of the database's CA there")
-                    )
-        edge = _edge.of(declaration) if not problems else None
-        if edge:
-            problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(declaration, task_vars)).problems()
-        return declaration, problems
+        problems = _declaration_check.of_parts(declaration)
+        sound, unsound = _declaration_across.sound(declaration, problems), _declaration_across.unsound(declaration, problems)
+        problems += _declaration_across.problems(sound)
+        problems += _declaration_across.on_hosts(sound, task_vars["groups"]["all"], task_vars["inventory_hostname"])
+        problems += self._missing_files(sound, task_vars)
+        edge = _edge.of(sound) if "mcp_edge" in sound else None
+        if edge and _paths_known(sound):
+            problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(sound, task_vars)).problems()
+        return declaration, problems + self._env_problems(sound, unsound, task_vars)
+
+    def _missing_files(self, sound: dict, task_vars: dict) -> list[Problem]:
+        """CA files of databases that are not on the control node."""
+        found = []
+        for environment in sound["mcp_environments"]:
+            for engine in (one for one in _declaration.ENGINES if environment.get(one)):
+                path, place = environment[engine]["ca"], f"{environment[_declaration_across.PLACE]}.{engine}.ca"
+                if not os.path.isfile(self.control_path(path, task_vars)):
+                    found.append(Problem(place, f"there is no file {path}", "put the PEM file of the database's CA there"))
+        return found
+
+    def _env_problems(self, sound: dict, unsound: list[dict] | None, task_vars: dict) -> list[Problem]:
+        """Mistakes in the operator's file, and where it does not fit the declaration's sound part."""
+        if not _paths_known(sound):
+            return []
+        env = self.team_env(sound, task_vars)
+        try:
+            return _team_env.problems(env.read(), sound, str(env.path), unsound)
+        except _team_env.TeamEnvError as error:
+            return error.problems
 
     def control_path(self, path: str, task_vars: dict) -> str:
         """A path on the control node; a relative one starts at the inventory."""
@@ -64,3 +80,7 @@ class TeamAction(ActionBase):
         """The operator's file."""
         paths = [self.control_path(declaration[name], task_vars) for name in ("mcp_env_file", "mcp_vault_key_file")]
         return TeamEnv(declaration["mcp_team"], *paths, vault_secrets=self._loader._vault.secrets)
+
+
+def _paths_known(declaration: dict) -> bool:
+    return all(name in declaration for name in ("mcp_env_file", "mcp_vault_key_file"))

@@ -21,7 +21,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _credentials, _declaration, _password, _people
-from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
 KEY_BYTES = 32
@@ -119,15 +119,25 @@ def generate(values: dict[str, str]) -> dict[str, str]:
     return {name: _password.draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
 
 
-def problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
-    """Where the operator's file and the declaration do not fit together."""
+def problems(values: dict[str, str], declaration: dict, path: str, unsound: list[dict] | None = ()) -> list[Problem]:
+    """Where the operator's file and the declaration do not fit together.
+
+    ``unsound``: services with mistakes of their own, of which nothing but the names of their logins is certain. None: there may be any.
+    """
     found, services = [], _declaration.services(declaration)
     accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
-    known = accepted | set(_declaration.OWN_SECRETS)
-    for name in values:
+    known = accepted | set(_declaration.OWN_SECRETS) | {name for service in unsound or () for name in _logins(service)}
+    for name in values if unsound is not None else ():
         if name not in known:
-            step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}"
+            step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}" if accepted else "remove it"
             found.append(Problem(f"{path}: {name}", "is not a variable that this declaration uses", step))
+    for service in (one for one in unsound or () if one["kind"]):
+        wanted = _declaration.admin_key if service["kind"] == "managed" else _declaration.credential_key
+        name, bare = wanted(service["engine"], service["environment"]), _logins(service)[2]
+        if name not in values and not (service["kind"] == "unmanaged" and bare in values):
+            scheme = _connection_string.SCHEMES[service["engine"]][0]
+            step = f"set it to {scheme}://USER:PASSWORD@HOST:PORT/DATABASE"
+            found.append(Problem(f"{path}: {name}", "is missing", step + (", or declare credential: unmanaged" if service["kind"] == "managed" else "")))
     for service in services:
         found += _admin_problems(values, service, path)
         given = [name for name in names(service, declaration) if name in values]
@@ -166,6 +176,12 @@ def _admin_problems(values: dict[str, str], service: dict, path: str) -> list[Pr
     if wrong:
         return [Problem(f"{path}: {name}", f"disagrees with {service['name']} about its {' and '.join(wrong)}", "correct the one that is wrong")]
     return []
+
+
+def _logins(service: dict) -> tuple[str, str, str]:
+    """The names under which a service's logins stand: its own, its admin's, and the bare one of before."""
+    where = service["engine"], service["environment"]
+    return _declaration.credential_key(*where), _declaration.admin_key(*where), f"{service['engine'].upper()}_CONNECTION_STRING"
 
 
 def names(service: dict, declaration: dict) -> list[str]:

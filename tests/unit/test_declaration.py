@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _manifest, _registrations, _supervised
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_across, _declaration_check, _manifest, _registrations, _supervised
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 
 POSTGRES = {"host": "db.internal", "port": 5432, "database": "team_a_dev", "ca": "ca.pem"}
 DECLARATION = {
@@ -37,9 +38,9 @@ PROGRAMS = {
 }
 
 
-def changed(path: str, value: object) -> dict:
-    """The declaration with one value replaced; ``path`` like ``mcp_environments.0.postgres.port``."""
-    declaration = copy.deepcopy(DECLARATION)
+def changed(path: str, value: object, declared: dict = DECLARATION) -> dict:
+    """A declaration with one value replaced; ``path`` like ``mcp_environments.0.postgres.port``."""
+    declaration = copy.deepcopy(declared)
     *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     place = declaration
     for part in parents:
@@ -112,6 +113,41 @@ def test_all_mistakes_are_told_at_once() -> None:
     declaration["mcp_environments"][1]["name"] = "PROD"
     declaration["mcp_gateway_port"] = 70000
     assert len(_declaration_check.problems(declaration)) == 3
+
+
+def places(value: object, path: str = "") -> list[str]:
+    """Every place in a declaration, as ``changed`` names it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, one in inner for place in (f"{path}{key}", *places(one, f"{path}{key}."))]
+
+
+@pytest.mark.parametrize("junk", [None, True, -1, 1.5, "", "x y", [], [None], {}, {"a": 1}, {"name": []}, 10**30, "\0"], ids=repr)
+def test_whatever_is_declared_is_judged_and_never_fails(junk: object) -> None:
+    edge = {
+        "name": "gw.internal",
+        "port": 8443,
+        "tls": {"certificate": "a", "key": "b"},
+        "rate": {"calls": 5},
+        "ui": {"name": "ui.internal", "allow": ["::/0"]},
+    }
+    full = {**DECLARATION, "mcp_runtime": "systemd", "mcp_rotation": {"every": "30d"}, "mcp_edge": edge}
+    more = {"users": {"accepts": ["headers"], "most": 5}, "limits": {"max_rows": 5}, "schemas": ["public"]}
+    full["mcp_environments"] = [*DECLARATION["mcp_environments"], {"name": "test", "hosts": ["gw1"], "postgres": {**POSTGRES, **more}}]
+    for path in places(full):
+        declaration = changed(path, junk, full)
+        found = _declaration_check.of_parts(declaration)
+        sound = _declaration_across.sound(declaration, found)
+        _declaration_across.problems(sound)
+        _declaration_across.on_hosts(sound, ["gw1"], "gw1")
+        unsound = _declaration_across.unsound(declaration, found)
+        _team_env.problems({"POSTGRES_DEV_CONNECTION_STRING": "x", "OTHER": "y"}, sound, ".env", unsound)
+
+
+def test_what_is_wrong_in_one_part_hides_nothing_of_the_others() -> None:
+    declaration = changed("mcp_environments.0.mongodb.port", 0)
+    declaration["mcp_environments"][1]["postgres"] = dict(POSTGRES)
+    declaration["mcp_team"] = 5
+    assert [problem.place for problem in _declaration_check.problems(declaration)] == ["mcp_team", "mcp_environments[0].mongodb.port", "postgres-prod"]
 
 
 def test_a_port_comes_from_the_name_and_never_from_the_place_in_the_list() -> None:

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _layout, _manifest, _systemd, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_across, _declaration_check, _layout, _manifest, _systemd, _units
 from tests.unit.test_declaration import DECLARATION, PROGRAMS
 
 HOST = {**DECLARATION, "mcp_runtime": "systemd", "mcp_runtime_directory": "/run/mcp-tenancy/team_a"}
@@ -139,8 +139,8 @@ def test_an_environment_is_on_the_hosts_that_it_names() -> None:
     declaration["mcp_environments"][1]["hosts"] = ["gw2"]
     assert [item["name"] for item in _declaration.on_host(declaration, "gw1")["mcp_environments"]] == ["dev"]
     assert [item["name"] for item in _declaration.on_host(declaration, "gw2")["mcp_environments"]] == ["dev", "prod"]
-    assert _declaration_check.on_hosts(declaration, ["gw1", "gw2"], "gw1") == []
-    (problem,) = _declaration_check.on_hosts(declaration, ["gw1", "gw3"], "gw1")
+    assert _declaration_across.on_hosts(declaration, ["gw1", "gw2"], "gw1") == []
+    (problem,) = _declaration_across.on_hosts(declaration, ["gw1", "gw3"], "gw1")
     assert problem.place == "mcp_environments[1].hosts" and "gw2" in problem.message
 
 
@@ -148,7 +148,7 @@ def test_a_host_without_an_environment_is_a_mistake() -> None:
     declaration = copy.deepcopy(HOST)
     for environment in declaration["mcp_environments"]:
         environment["hosts"] = ["gw2"]
-    (problem,) = _declaration_check.on_hosts(declaration, ["gw1", "gw2"], "gw1")
+    (problem,) = _declaration_across.on_hosts(declaration, ["gw1", "gw2"], "gw1")
     assert "no environment is on gw1" in problem.message
 
 
