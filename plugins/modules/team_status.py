@@ -22,6 +22,10 @@ options:
     description: Host to the registered result of M(mcp.tenancy.service_states).
     type: dict
     required: true
+  databases:
+    description: Host to the registered result of M(mcp.tenancy.database_tls).
+    type: dict
+    default: {}
   format:
     description: How it is shown.
     type: str
@@ -55,6 +59,11 @@ services:
   elements: dict
 users:
   description: A row for each login of people that is in use.
+  returned: success
+  type: list
+  elements: dict
+databases:
+  description: A row for each connection to a database.
   returned: success
   type: list
   elements: dict

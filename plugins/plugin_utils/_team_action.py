@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _edge
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _database_material, _edge_material
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 
@@ -39,22 +39,21 @@ class TeamAction(ActionBase):
         return _declaration.on_host(self.declaration(task_vars), task_vars["inventory_hostname"])
 
     def checked(self, task_vars: dict) -> tuple[dict, list[_declaration_check.Problem]]:
-        """The declaration and every mistake in it (CA files that are not there included)."""
+        """The declaration and every mistake in it (files that are not there or cannot be used included)."""
         declaration = self.declaration(task_vars)
         problems = _declaration_check.problems(declaration)
         if not problems:
             problems += _declaration_check.on_hosts(declaration, task_vars["groups"]["all"], task_vars["inventory_hostname"])
-        for index, environment in enumerate(declaration["mcp_environments"] if not problems else []):
-            for engine in ("postgres", "mongodb"):
-                if environment.get(engine) and not os.path.isfile(self.control_path(environment[engine]["ca"], task_vars)):
-                    place = f"mcp_environments[{index}].{engine}.ca"
-                    problems.append(
-                        _declaration_check.Problem(place, f"there is no file {environment[engine]['ca']}", "put the PEM file of the database's CA there")
-                    )
+        if not problems:
+            problems += self.database_material(declaration, task_vars).problems(declaration)
         edge = _edge.of(declaration) if not problems else None
         if edge:
             problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(declaration, task_vars)).problems()
         return declaration, problems
+
+    def database_material(self, declaration: dict, task_vars: dict) -> _database_material.DatabaseMaterial:
+        """CAs and client certificates of the team's database connections."""
+        return _database_material.DatabaseMaterial(lambda path: self.control_path(path, task_vars), self.team_env(declaration, task_vars))
 
     def control_path(self, path: str, task_vars: dict) -> str:
         """A path on the control node; a relative one starts at the inventory."""
