@@ -163,4 +163,6 @@ class Visit:
     async def request(self, method: str, params: dict | None) -> tuple[dict, int]:
         if method == "tools/list":
             return {"result": (await self._service.catalogue.known()).tools}, self.number
-        return await self._service.pool.request(self._credential, method, params, self._caller.person)
+        answer, number = await self._service.pool.request(self._credential, method, params, self._caller.person)
+        await self._service.way.explain(answer)
+        return answer, number
