@@ -103,7 +103,7 @@ class Authentication(WireAuthenticationService):
 class Server(proxy.AsyncMongoEcoProxyServer):
     """mongoeco's server with TLS in front and a check before each command."""
 
-    def __init__(self, users: mongodb_users.Users, tls: ssl.SSLContext, **keywords: object) -> None:
+    def __init__(self, users: mongodb_users.Users, tls: ssl.SSLContext | None, **keywords: object) -> None:
         super().__init__(**keywords)
         self._users, self._tls = users, tls
         self._auth = Authentication(users)
@@ -195,14 +195,27 @@ def sessions(user: str, body: dict) -> dict:
     return {"cursor": {"id": 0, "ns": f"{body.get('$db')}.$cmd.aggregate", "firstBatch": [entry]}, "ok": 1.0}
 
 
-async def serve(arguments: argparse.Namespace) -> None:
+def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """None without a certificate: only tests want that. With a CA for clients, whoever shows no certificate of it is not let in."""
+    if arguments.tls_cert is None:
+        return None
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    if arguments.tls_client_ca is not None:
+        tls.load_verify_locations(arguments.tls_client_ca)
+        tls.verify_mode = ssl.CERT_REQUIRED
+    return tls
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    tls = tls_context(arguments)
     arguments.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = SQLiteEngine(str(arguments.data / "data.sqlite"))
     server = Server(mongodb_users.Users(arguments.data / "users.json"), tls, engine=engine, host=arguments.host, port=arguments.port)
     await server.start()
     LOG.info("listening on %s:%d", arguments.host, arguments.port)
+    if tls is not None:  # a renewed certificate, as mongod's rotateCertificates: for connections from now on
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: tls.load_cert_chain(arguments.tls_cert, arguments.tls_key))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -215,8 +228,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tls-cert", type=Path, required=True)
-    parser.add_argument("--tls-key", type=Path, required=True)
+    parser.add_argument("--tls-cert", type=Path)
+    parser.add_argument("--tls-key", type=Path)
+    parser.add_argument("--tls-client-ca", type=Path)
     ask_kernel(signal.SIGTERM)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(serve(parser.parse_args()))

@@ -60,6 +60,7 @@ def command(home: Path, state: State) -> list[str]:
         "ssl": "on",
         "ssl_cert_file": tls / "server.pem",
         "ssl_key_file": tls / "server.key",
+        "ssl_ca_file": tls / "ca.pem",  # a client certificate is asked for, and none is demanded
         "ssl_min_protocol_version": "TLSv1.2",
         "password_encryption": "scram-sha-256",
         "max_connections": 200,

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ansible_collections.mcp.tenancy.plugins.module_utils import _accounts, _connection_string, _credentials, _declaration, _people, _rotation, _walk
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _database_material, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 
@@ -29,7 +27,7 @@ class ActionModule(TeamAction):
         declared = self.declaration(task_vars)
         try:
             credentials = self._credentials(declared, task_vars)
-        except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
+        except (_team_env.TeamEnvError, _credentials.CredentialsError, _database_material.MaterialError) as error:
             return {**result, "failed": True, "msg": str(error)}
         found = {"changed": False, "services": {}}
         if credentials:
@@ -40,7 +38,7 @@ class ActionModule(TeamAction):
     def _credentials(self, declared: dict, task_vars: dict) -> list[dict]:
         env = self.team_env(declared, task_vars)
         document = _credentials_file.opened(self._task.args["document"], env.key(), declared["mcp_team"])
-        values, rotation, found = env.read(), _rotation.of(declared), []
+        values, rotation, files, found = env.read(), _rotation.of(declared), self.database_material(declared, task_vars), []
         for service in [*_declaration.services(declared), *_people.services(declared, document)]:
             entry = document["credentials"].get(service["name"])
             if service["name"] not in self._task.args["names"] or entry is None:
@@ -55,8 +53,8 @@ class ActionModule(TeamAction):
             else:
                 account["logins"] = {slot: held["login"] for slot, held in entry["slots"].items()}
                 wanted = {slot: _login(entry["slots"][slot], rotation) for slot in _walk.to_prove(entry)}
-            ca = Path(self.control_path(service["ca"], task_vars)).read_text()
-            found.append({"account": account, "admin": admin, "ca": ca, "wanted": wanted, "prove": _walk.to_prove(entry)})
+            found.append({"account": account, "admin": admin, "wanted": wanted, "prove": _walk.to_prove(entry)})
+            found[-1] |= {"ca": files.ca(service), "client": files.client(service)}
         return found
 
 

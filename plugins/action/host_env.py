@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleError
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _declaration
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _dotenv_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _database_material, _dotenv_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 #: How often it starts anew when somebody else wrote the file meanwhile.
@@ -34,7 +34,9 @@ class ActionModule(TeamAction):
                 found = self._replace_where_it_differs(key, wanted)
                 if not found.get("raced"):
                     break
-        except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
+            if "marks" in found:
+                found["tls"] = self.database_material(self._declared, task_vars).digests(self._declared)
+        except (_team_env.TeamEnvError, _credentials.CredentialsError, _database_material.MaterialError) as error:
             return {**result, "failed": True, "msg": str(error)}
         return {**result, **found}
 
@@ -47,7 +49,8 @@ class ActionModule(TeamAction):
         values = {**_team_env.generate(values), **values}
         if self._task.check_mode:
             document = _credentials_file.with_stand_ins(document, _declaration.services(self._declared))
-        return _team_env.host_key(team_key, self._vars["inventory_hostname"]), _team_env.projection(values, self._declared, document)
+        clients = self.database_material(self._declared, self._vars).clients(self._declared)
+        return _team_env.host_key(team_key, self._vars["inventory_hostname"]), _team_env.projection(values, self._declared, document, clients)
 
     def _replace_where_it_differs(self, key: bytes, wanted: dict[str, str]) -> dict:
         arguments = self._task.args

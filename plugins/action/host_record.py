@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material, _piped, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _database_material, _edge_material, _piped, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 COLLECTION = Path(__file__).resolve().parents[2]
@@ -41,11 +41,10 @@ class ActionModule(TeamAction):
         try:
             key, values = _team_env.host_key(env.key(), task_vars["inventory_hostname"]), env.read()
             edge = self._edge(declared, task_vars)
-        except (_team_env.TeamEnvError, _edge_material.EdgeMaterialError) as error:
+            files = self.database_material(declared, task_vars)
+            authorities = {service["name"]: [files.ca(service), files.client(service)] for service in _declaration.services(declared)}
+        except (_team_env.TeamEnvError, _edge_material.EdgeMaterialError, _database_material.MaterialError) as error:
             return {**result, "failed": True, "msg": str(error)}
-        authorities = {}
-        for service in _declaration.services(declared):
-            authorities[service["name"]] = Path(self.control_path(service["ca"], task_vars)).read_text(errors="replace")
         material = {"edge": edge, "declaration": declared, "env": values, "authorities": authorities, "variables": arguments.get("variables", {})}
         text = json.dumps({**material, "collection": collection_digest(COLLECTION)}, sort_keys=True, default=str)
         arguments["inputs"] = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()

@@ -31,6 +31,7 @@ class ActionModule(TeamAction):
             result.update(failed=True, msg=f"{len(problems)} mistake(s) in the declaration; nothing was touched.\n{lines}")
         else:
             result.update(changed=False, msg=f"{host}: the declaration of {declaration['mcp_team']} is in order")
+            result["warnings"] = _declaration.weaker(declaration)
             result["declaration"] = _declaration.on_host(declaration, host)
         return result
 

@@ -14,7 +14,7 @@ from ansible.module_utils.common.yaml import yaml_dump
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _init
-from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 

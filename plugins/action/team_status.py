@@ -40,9 +40,12 @@ class ActionModule(TeamAction):
             }
         rows = _status.rows(declared, document, hosts, datetime.datetime.now(datetime.UTC))
         active = _status.active(hosts)
+        databases = _status.databases({host: told.get("databases") or {} for host, told in (arguments.get("databases") or {}).items()})
         text = _table.text(_status.COLUMNS, rows) + (f"\n\n{_table.text(_status.ACTIVE, active)}" if active else "")
-        self._display.display(json.dumps({"services": rows, "users": active}, indent=2) if arguments.get("format") == "json" else text)
-        return {**result, "changed": False, "services": rows, "users": active, "well": _status.well(rows)}
+        text += f"\n\n{_table.text(_status.DATABASES, databases)}" if databases else ""
+        self._display.display(json.dumps({"services": rows, "users": active, "databases": databases}, indent=2) if arguments.get("format") == "json" else text)
+        well = _status.well(rows) and _status.databases_well(databases)
+        return {**result, "changed": False, "services": rows, "users": active, "databases": databases, "well": well}
 
 
 def _edge_told(edge: dict | None, probed: dict) -> dict | None:

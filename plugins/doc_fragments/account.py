@@ -23,6 +23,14 @@ options:
     description: PEM file of the CA that signed the server's certificate, where the module runs.
     type: path
     required: true
+  client_certificate:
+    description: PEM file of a client certificate, for a server that demands one, where the module runs. Needs O(client_key), and Linux.
+    type: path
+    version_added: "0.3.0"
+  client_key:
+    description: PEM file of its key, without a passphrase.
+    type: path
+    version_added: "0.3.0"
   database:
     description: The database that the account is for.
     type: str

@@ -12,7 +12,7 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _mongodb, _postgresql
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _memory_file, _mongodb, _postgresql
 from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import AccountError
 
 THREADS = 8
@@ -30,7 +30,7 @@ def missing_library(credentials: list[dict]) -> tuple[str, str] | None:
 
 
 def work(credentials: list[dict], *, check: bool = False) -> dict[str, dict]:
-    """Each ``{"account", "admin" or None, "ca": PEM text, "wanted": {slot: login or None}, "prove": [slots]}``.
+    """Each ``{"account", "admin" or None, "ca": PEM text, "client": PEM text, "wanted": {slot: login or None}, "prove": [slots]}``.
 
     Service → ``{"changed": words, "proven": slots, "warnings": words, "error": ""}``. Without an admin nothing is changed, logins are tried.
     """
@@ -63,12 +63,15 @@ def _one(credential: dict, check: bool) -> dict:
     found = {"changed": [], "proven": [], "warnings": [], "error": _mistake(credential)}
     if found["error"]:
         return found
-    with tempfile.NamedTemporaryFile("w", prefix="mcp-ca-", suffix=".pem") as ca:  # drivers take a path only; a CA is no secret
+    account = credential["account"]
+    # Drivers take a path only; a CA is no secret, a client's key is.
+    with tempfile.NamedTemporaryFile("w", prefix="mcp-ca-", suffix=".pem") as ca, _memory_file.held(credential.get("client", "")) as client:
         ca.write(credential["ca"])
         ca.flush()
         os.fsync(ca.fileno())
         try:
-            with ENGINES[credential["account"]["engine"]](credential["account"], credential["admin"], ca.name) as accounts:
+            _see_its_certificate(account, ca.name, client)
+            with ENGINES[account["engine"]](account, credential["admin"], ca.name, client) as accounts:
                 if credential["admin"] is not None:
                     found["changed"] = accounts.ensure(credential["wanted"], check=check)
                     found["warnings"] = accounts.warnings
@@ -81,3 +84,12 @@ def _one(credential: dict, check: bool) -> dict:
             place = traceback.extract_tb(error.__traceback__)[-1]
             found["error"] = f"{type(error).__name__} at {os.path.basename(place.filename)}:{place.lineno}. Next: report this as a mistake of the collection"
     return found
+
+
+def _see_its_certificate(account: dict, ca: str, client: str) -> None:
+    """Before a driver, which would try for long and then not say why. A server that cannot be reached is left to the driver, which also waits."""
+    mode = _database_tls.mode_of(account["engine"], account["parameters"])
+    target = _database_tls.Target(account["engine"], account["host"], account["port"], ca, mode, client, account["database"])
+    verdict = _database_tls.look(target)
+    if verdict.refused:
+        raise AccountError(_database_tls.sentence(target, verdict))

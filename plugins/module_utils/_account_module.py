@@ -18,6 +18,8 @@ SPEC = {
     "login_user": {"type": "str", "required": True},
     "login_password": {"type": "str", "required": True, "no_log": True},
     "ca": {"type": "path", "required": True},
+    "client_certificate": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},  # a path
     "database": {"type": "str", "required": True},
     "owner": {"type": "str", "required": True},
     "access": {"type": "str", "choices": ["read_only", "read_write"], "default": "read_only"},
@@ -42,7 +44,8 @@ def credential(given: dict, engine: str, parameters: dict, **more: Any) -> dict:
     }
     admin = {"user": given["login_user"], "password": given["login_password"]}
     wanted = {slot: login and {"valid_until": None, **login} for slot, login in given["slots"].items()}
-    return {"account": account, "admin": admin, "ca": Path(given["ca"]).read_text(), "wanted": wanted, "prove": given["prove"]}
+    client = "\n".join(Path(given[name]).read_text() for name in ("client_certificate", "client_key") if given[name])
+    return {"account": account, "admin": admin, "ca": Path(given["ca"]).read_text(), "client": client, "wanted": wanted, "prove": given["prove"]}
 
 
 def work(module: AnsibleModule, wanted: dict) -> None:

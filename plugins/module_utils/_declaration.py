@@ -15,6 +15,8 @@ import hashlib
 import hmac
 import zlib
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls
+
 ENGINES = ("postgres", "mongodb")
 #: Ports that are derived from a service's name lie in here; outside the ephemeral range of Linux (32768 and up).
 PORT_RANGE = (20000, 29999)
@@ -77,6 +79,16 @@ USERS = ("accepts", "dense", "most", "spares", "connections", "idle_seconds", "g
 #: What a member may be. A viewer calls tools; an owner may also manage the environment's team where the gateway's Admin UI is on.
 ROLES = ("viewer", "owner")
 
+#: What is given up by each kind of connection that is weaker than verify-full.
+WEAKER = {
+    "verify-ca": "any server with a certificate of that CA is taken for the database",
+    "require": "any server is taken for the database, whatever certificate it shows",
+    "disable": "nothing is encrypted, and any server is taken for the database",
+}
+WEAKER_STEP = "give the server a certificate of a CA for its name, declare ca, and remove sslmode or tls, then tls_floor"
+#: What mcp-unseal calls the file with a service's client certificate and key.
+CLIENT_FILE = "client.pem"
+
 #: By this the gateway says to services for people who calls.
 IDENTITY = "MCP_IDENTITY_SECRET"
 #: Each service's own bearer is derived from this one.
@@ -91,6 +103,11 @@ def credential_key(engine: str, environment: str) -> str:
 def admin_key(engine: str, environment: str) -> str:
     """The name of the login that may change a managed credential; only the operator's ``.env`` has it."""
     return f"{engine.upper()}_{environment.upper()}_ADMIN_CONNECTION_STRING"
+
+
+def client_key(engine: str, environment: str) -> str:
+    """The name under which a host's ``.env`` has the certificate and key by which its connections identify themselves at the server."""
+    return f"{engine.upper()}_{environment.upper()}_CLIENT_CERTIFICATE"
 
 
 def mark_key(engine: str, environment: str) -> str:
@@ -197,7 +214,9 @@ def services(declaration: dict) -> list[dict]:
                     **({"schemas": list(database.get("schemas") or ["public"])} if engine == "postgres" else {}),
                     "access": database.get("access", "read_only"),
                     "database": connection_target(database, engine),
-                    "ca": database["ca"],
+                    "ca": database.get("ca") or "",
+                    "client": {"certificate": database["client_certificate"], "key": database["client_key"]} if database.get("client_certificate") else None,
+                    "client_variable": client_key(engine, environment["name"]),
                     "guard": database.get("guard", True),
                     "limits": dict(database.get("limits") or {}),
                 }
@@ -218,7 +237,7 @@ def user_services(declaration: dict) -> list[dict]:
             continue
         name = f"{service['name']}-users"
         port = int(users.get("service_port") or derived_port(declaration["mcp_team"], name))
-        same = {key: service[key] for key in ("engine", "environment", "access", "database", "guard", "limits")}
+        same = {key: service[key] for key in ("engine", "environment", "access", "database", "guard", "limits", "ca", "client", "client_variable")}
         told = {key: users[key] for key in USERS if key in users}
         same |= {"name": name, "base": service["name"], "port": port, "url": f"http://127.0.0.1:{port}/mcp", "users": told}
         stored = f"{service['engine']}_{service['environment']}_USERS".upper()
@@ -230,17 +249,46 @@ def user_services(declaration: dict) -> list[dict]:
 def connection_target(database: dict, engine: str) -> dict:
     """Host, port, database and the parameters that a connection to it must have (without the CA's path, which differs by host)."""
     if engine == "postgres":
-        parameters = {"sslmode": str(database.get("sslmode", "verify-full"))}
+        parameters = {"sslmode": tls_mode(database, engine)}
         port = 5432
     else:
-        parameters = {"authSource": str(database.get("auth_source", "admin")), "tls": "true"}
+        parameters = {"authSource": str(database.get("auth_source", "admin")), **_database_tls.mongodb_parameters(tls_mode(database, engine))}
         port = 27017
     return {"host": database["host"], "port": int(database.get("port") or port), "database": database["database"], "parameters": parameters}
 
 
+def tls_mode(database: dict, engine: str) -> str:
+    """What is declared about TLS in one set of words, those of :data:`_database_tls.MODES`; anything else as it stands."""
+    said = database.get("sslmode" if engine == "postgres" else "tls", _database_tls.MODES[-1])
+    return {True: _database_tls.MODES[-1], False: _database_tls.MODES[0]}.get(said, str(said)) if isinstance(said, bool) else str(said)
+
+
+def weaker(declaration: dict) -> list[str]:
+    """A sentence for each connection that is weaker than verified TLS to the declared name, which the inventory has to allow."""
+    found = []
+    for service in services(declaration):
+        target = service["database"]
+        mode = _database_tls.mode_of(service["engine"], target["parameters"])
+        if mode in WEAKER:
+            where = f"{service['environment']}: the connection of {service['name']} to {service['engine']} at {target['host']}:{target['port']}"
+            found.append(f"{where} is weaker than verify-full ({mode}): {WEAKER[mode]}. The inventory allows it (tls_floor). Next: {WEAKER_STEP}.")
+    return found
+
+
 def ca_path(declaration: dict, service: dict) -> str:
-    """Where the CA of a service's database lies on the host."""
-    return f"{paths(declaration)['etc']}/ca/{service['name']}.pem"
+    """Where the CA of a service's database lies on the host; empty where a weaker connection needs none."""
+    return f"{paths(declaration)['etc']}/ca/{service.get('base') or service['name']}.pem" if service["ca"] else ""
+
+
+def client_path(declaration: dict, service: dict) -> str:
+    """Where a service finds the certificate and key by which it identifies itself, on tmpfs; empty where none are declared."""
+    return f"{paths(declaration)['run']}/{service['name']}/{CLIENT_FILE}" if service["client"] else ""
+
+
+def tls_parameters(declaration: dict, service: dict) -> dict[str, str]:
+    """What a MongoDB connection string of a service says of files on its host."""
+    found = {"tlsCAFile": ca_path(declaration, service), "tlsCertificateKeyFile": client_path(declaration, service)}
+    return {name: path for name, path in found.items() if path and service["database"]["parameters"]["tls"] == "true"}
 
 
 def gateway(declaration: dict) -> dict:

@@ -23,7 +23,9 @@ PLACE = "_place"
 #: What stands in for a team whose name is wrong: ports are derived from it.
 NAMELESS = "team"
 #: Without these a part says nothing.
-NEEDED = {"": ("name",), "postgres": ("host", "database", "ca"), "mongodb": ("host", "database", "ca")}
+NEEDED = {"": ("name",), "postgres": ("host", "database"), "mongodb": ("host", "database")}
+#: One without the other is a mistake, of which people are told.
+PAIR = ("client_certificate", "client_key")
 #: By these parts of a host's name people tell what must not be touched, and what is not worth it.
 PRODUCTION, OTHERS = {"prod", "production"}, {"dev", "development", "staging"}
 
@@ -37,6 +39,8 @@ def sound(variables: dict[str, Any], found: list[Problem]) -> dict[str, Any]:
 
     def kept(part: dict[str, Any], place: str, needed: tuple[str, ...]) -> dict[str, Any] | None:
         good = {name: value for name, value in part.items() if not is_wrong(f"{place}.{name}") or name in _declaration.ENGINES}
+        if not all(name in good for name in PAIR):
+            good = {name: value for name, value in good.items() if name not in PAIR}
         return good if all(name in good for name in needed) else None
 
     declared = {name: value for name, value in variables.items() if name.startswith("mcp_") and not is_wrong(name)}

@@ -10,8 +10,8 @@ import difflib
 import re
 from typing import Any
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration_across, _edge_check, _rotation
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration_across, _edge_check, _rotation
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
@@ -33,26 +33,11 @@ VARIABLES = {
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
-ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
-DATABASE_KEYS = {
-    "postgres": {
-        "host",
-        "port",
-        "database",
-        "access",
-        "sslmode",
-        "ca",
-        "credential",
-        "owner",
-        "schemas",
-        "service_port",
-        "guard",
-        "limits",
-        "users",
-        "host_of",
-    },
-    "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits", "users", "host_of"},
-}
+ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members", "tls_floor"}
+_BOTH = {
+    "host", "port", "database", "access", "ca", "client_certificate", "client_key", "credential", "owner", "service_port", "guard", "limits", "users", "host_of",
+}  # fmt: skip
+DATABASE_KEYS = {"postgres": {*_BOTH, "sslmode", "schemas"}, "mongodb": {*_BOTH, "tls", "auth_source"}}
 #: Callers who bring their own logins: the ways in which they may, and bounds of numbers.
 LOGIN_WAYS = ("headers", "connection_string", "stored")
 USERS_NUMBERS = {
@@ -211,6 +196,10 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     for engine in declaration_rules.ENGINES:
         if environment.get(engine) is not None:
             found += _database(f"{place}.{engine}", environment[engine], engine)
+            found += _tls(f"{place}.{engine}", environment[engine], engine, environment.get("tls_floor", _database_tls.MODES[-1]))
+    if environment.get("tls_floor", _database_tls.MODES[-1]) not in _database_tls.MODES:
+        step = f"use one of {', '.join(_database_tls.MODES)}, or leave it out"
+        found.append(Problem(f"{place}.tls_floor", f"'{environment['tls_floor']}' is not a kind of connection", step))
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
         found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))
@@ -248,8 +237,6 @@ def _database(place: str, database: Any, engine: str) -> list[Problem]:
         found.append(Problem(f"{place}.host", "must be one host name or address", "use a form like db.team-a.internal"))
     if not (isinstance(database.get("database"), str) and DATABASE.fullmatch(database["database"])) and not _mistyped("database", database, known):
         found.append(Problem(f"{place}.database", "must be the name of one database", "name the database that this environment uses"))
-    if not (isinstance(database.get("ca"), str) and database["ca"]) and not _mistyped("ca", database, known):
-        found.append(Problem(f"{place}.ca", "is missing: every connection is verified TLS", "name the PEM file of the database's CA on the control node"))
     for key in ("port", "service_port"):
         if key in database and not _is_port(database[key]):
             found.append(_bad_port(f"{place}.{key}", database[key]))
@@ -268,10 +255,40 @@ def _database(place: str, database: Any, engine: str) -> list[Problem]:
         found.append(Problem(f"{place}.guard", "must be true or false", "remove it: the guard is on by default"))
     found += _limits(f"{place}.limits", database.get("limits", {}))
     found += _users(f"{place}.users", database["users"]) if database.get("users") is not None else []
-    if engine == "postgres" and database.get("sslmode", "verify-full") != "verify-full":
-        found.append(Problem(f"{place}.sslmode", f"'{database['sslmode']}' would accept another server than yours", "use verify-full with the right ca"))
-    if engine == "mongodb" and database.get("tls", True) is not True:
-        found.append(Problem(f"{place}.tls", "must be true", "switch TLS on at the database and name its ca"))
+    return found
+
+
+def _tls(place: str, database: Any, engine: str, floor: Any) -> list[Problem]:
+    """Verified TLS to the declared name, unless the environment allows something weaker."""
+    if not isinstance(database, dict):
+        return []  # told already
+    found, modes = [], _database_tls.MODES
+    variable, best = ("sslmode", "verify-full") if engine == "postgres" else ("tls", "true")
+    mode = declaration_rules.tls_mode(database, engine)
+    if mode not in modes:
+        weak = "true, or false where" if engine == "mongodb" else "verify-full, or where"
+        step = f"use {weak} the environment's tls_floor allows it one of {', '.join(modes[:-1])}"
+        found.append(Problem(f"{place}.{variable}", f"'{mode}' is not a kind of connection that can be relied upon", step))
+        mode = modes[-1]
+    elif modes.index(mode) < (modes.index(floor) if floor in modes else 0):
+        step = f"use {best} with the right ca; a weaker connection needs tls_floor: {mode} in this environment, and every run will tell of it"
+        found.append(Problem(f"{place}.{variable}", f"'{mode}' is weaker than this environment allows: {declaration_rules.WEAKER[mode]}", step))
+        mode = modes[-1]  # what else is wrong is said of what it should be
+    if mode not in modes[:2] and not (isinstance(database.get("ca"), str) and database["ca"]) and not _mistyped("ca", database, DATABASE_KEYS[engine]):
+        found.append(Problem(f"{place}.ca", "is missing: every connection is verified TLS", "name the PEM file of the database's CA on the control node"))
+    if mode == "disable" and database.get("credential", "managed") == "managed":
+        found.append(Problem(f"{place}.credential", "a managed login's password would cross the network in clear", "use credential: unmanaged, or TLS"))
+    if mode == "disable" and database.get("users"):
+        found.append(Problem(f"{place}.users", "people's logins need TLS", "switch TLS on at the server"))
+    pair = {name: database.get(name) for name in ("client_certificate", "client_key")}
+    for name, value in pair.items():
+        if name in database and not (isinstance(value, str) and value):
+            found.append(Problem(f"{place}.{name}", "must be the path of a PEM file", "name one, relative to the inventory or whole"))
+    if bool(pair["client_certificate"]) != bool(pair["client_key"]):
+        missing = next(name for name, value in pair.items() if not value)
+        found.append(Problem(f"{place}.{missing}", "is missing: a client certificate goes with its key", "name both, or neither"))
+    elif pair["client_key"] and mode == "disable":
+        found.append(Problem(f"{place}.client_key", "there is no client certificate without TLS", "remove both, or switch TLS on"))
     return found
 
 

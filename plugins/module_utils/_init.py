@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _declaration, _declaration_check
-from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 
 CA_FILE = "files/ca.pem"
 HEAD = "# SPDX-License-Identifier: GPL-3.0-or-later\n---\n"

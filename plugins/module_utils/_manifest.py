@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge, _registrations, _units
+from urllib.parse import quote
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _edge, _registrations, _units
 
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
@@ -72,9 +74,11 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
         "secrets": {_declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
         "credential": service["mark"],
         "priority": 100,
-        "files": [*HOST_TOOLS, f"{service['name']}.pem"],
+        "files": [*HOST_TOOLS],  # not the CA: a bridge takes another one while it runs
+        **_client(service),
         "bridge": {
             "engine": service["engine"],
+            "target": _target(declaration, service),
             "listen": {"host": "127.0.0.1", "port": service["port"]},
             "wrapper": declaration.get("mcp_wrapper") or "translate",
             "translate_python": f"{programs['gateway']}/bin/python",
@@ -87,50 +91,80 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
     }
     if _declaration.on_systemd(declaration):
         entry["bridge"]["translate_ports"] = _declaration.translate_ports(declaration)[service["name"]]
+    entry["wrapped"] = _server(declaration, programs, service)
+    return entry
+
+
+def _target(declaration: dict, service: dict) -> dict:
+    """Where its connections go and what of TLS they have, for whoever has to find out why there is none."""
+    target = service["database"]
+    mode = _database_tls.mode_of(service["engine"], target["parameters"])
+    files = {"ca": _declaration.ca_path(declaration, service), "client": _declaration.client_path(declaration, service)}
+    return {"host": target["host"], "port": target["port"], "mode": mode, **files}
+
+
+def _client(service: dict) -> dict:
+    """For ``mcp-unseal``: the variable that becomes the file with the service's certificate and key."""
+    return {"client": {"key": service["client_variable"]}} if service["client"] else {}
+
+
+def _postgres_url(target: dict) -> str:
+    """What of a connection is not in PG variables, which node-pg knows fewer of than libpq. Paths and no secret: it stands in argv.
+
+    The CA is named here, and not by NODE_EXTRA_CA_CERTS, which would be trusted beside all public ones and read only once.
+    """
+    query = {"sslmode": target["mode"]}
+    if target["mode"] in ("require", "verify-ca"):
+        query["uselibpqcompat"] = "true"  # without it node-pg takes both for verify-full
+    if target["ca"] and target["mode"] in ("verify-ca", "verify-full"):
+        query["sslrootcert"] = target["ca"]
+    if target["client"]:
+        query |= {"sslcert": target["client"], "sslkey": target["client"]}
+    return "postgresql://?" + "&".join(f"{name}={quote(value)}" for name, value in query.items())
+
+
+def _server(declaration: dict, programs: dict, service: dict) -> dict:
+    """How the wrapped server is started: command, settings, the names of its secrets."""
     target, milliseconds = service["database"], int(float(service["limits"].get("call_seconds", CALL_SECONDS)) * 1000)
     if service["engine"] == "postgres":
-        entry["wrapped"] = {
-            # Everything comes from the environment, so that argv tells nothing.
-            "command": [programs["node"], f"{programs['servers']}/@modelcontextprotocol/server-postgres/dist/index.js", "postgresql://"],
+        url = _postgres_url(_target(declaration, service))
+        return {
+            "command": [programs["node"], f"{programs['servers']}/@modelcontextprotocol/server-postgres/dist/index.js", url],
             "environment": {
                 "PGHOST": target["host"],
                 "PGPORT": str(target["port"]),
                 "PGDATABASE": target["database"],
-                "PGSSLMODE": target["parameters"]["sslmode"],
                 "PGAPPNAME": f"mcp {service['name']}",
                 # The bridge gives up then, the database must too; and text means what the guard's parser takes it for.
                 "PGOPTIONS": f"-c statement_timeout={milliseconds} -c standard_conforming_strings=on",
-                "NODE_EXTRA_CA_CERTS": _declaration.ca_path(declaration, service),  # node-pg ignores PGSSLROOTCERT
             },
             "secrets": {
                 "PGUSER": {"key": service["credential"], "part": "username"},
                 "PGPASSWORD": {"key": service["credential"], "part": "password"},
             },
         }
-    else:
-        entry["wrapped"] = {
-            "command": [programs["node"], f"{programs['servers']}/mongodb-mcp-server/dist/esm/index.js"],
-            "environment": {
-                "MDB_MCP_READ_ONLY": _declaration.text_of(service["access"] == "read_only"),
-                "MDB_MCP_DISABLED_TOOLS": MONGODB_DISABLED_TOOLS,
-                "MDB_MCP_MAX_TIME_M_S": str(milliseconds),
-                "MDB_MCP_TELEMETRY": "disabled",
-                "MDB_MCP_LOGGERS": "stderr",
-                "DO_NOT_TRACK": "1",
-            },
-            "secrets": {"MDB_MCP_CONNECTION_STRING": {"key": service["credential"], "part": "value"}},
-        }
-    return entry
+    return {
+        "command": [programs["node"], f"{programs['servers']}/mongodb-mcp-server/dist/esm/index.js"],
+        "environment": {
+            "MDB_MCP_READ_ONLY": _declaration.text_of(service["access"] == "read_only"),
+            "MDB_MCP_DISABLED_TOOLS": MONGODB_DISABLED_TOOLS,
+            "MDB_MCP_MAX_TIME_M_S": str(milliseconds),
+            "MDB_MCP_TELEMETRY": "disabled",
+            "MDB_MCP_LOGGERS": "stderr",
+            "DO_NOT_TRACK": "1",
+        },
+        "secrets": {"MDB_MCP_CONNECTION_STRING": {"key": service["credential"], "part": "value"}},
+    }
 
 
 def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> dict:
     """Its base with callers' logins in the place of its own. The bridge starts the wrapped servers itself: of `translate` each would need one."""
-    ca = _declaration.ca_path(declaration, {"name": service["base"]})
-    target = {key: service["database"][key] for key in ("host", "port", "database", "parameters")}
-    users = {**target, "ca": ca, "visible": [programs["node"], programs["servers"], ca], **service["users"]}
-    bridge = {key: value for key, value in base["bridge"].items() if key != "translate_ports"}
+    target, wrapped = _target(declaration, service), _server(declaration, programs, service)
+    place = {key: service["database"][key] for key in ("host", "port", "database", "parameters")}
+    visible = [programs["node"], programs["servers"], *(target[file] for file in ("ca", "client") if target[file])]
+    users = {**place, "ca": target["ca"], "client": target["client"], "visible": visible, **service["users"]}
+    bridge = {key: value for key, value in base["bridge"].items() if key not in ("translate_ports", "target")}
     stored = {"MCP_USERS": {"key": service["credential"], "part": "value"}} if service["stored"] else {}  # the bridge's; no wrapped server gets it
-    environment = {**base["wrapped"]["environment"], **({"PGAPPNAME": f"mcp {service['name']}"} if service["engine"] == "postgres" else {})}
     return {
         "command": [*base["command"][:-1], service["name"]],
         "environment": {},
@@ -140,7 +174,8 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
         },
         **({"credential": service["mark"]} if service["stored"] else {}),
         "priority": 100,
-        "files": [*HOST_TOOLS, f"{service['base']}.pem"],
+        "files": [*HOST_TOOLS],
+        **_client(service),
         "bridge": {
             **bridge,
             "wrapper": "bridge",
@@ -148,14 +183,14 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
             "audit_file": f"{_declaration.paths(declaration)['log']}/{service['name']}/audit.jsonl",
             "users": users,
         },
-        "wrapped": {"command": base["wrapped"]["command"], "environment": environment, "secrets": stored},
+        "wrapped": {**wrapped, "secrets": stored},
     }
 
 
-def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list[dict]:
+def bridges(manifest: dict, marks: dict[str, str], team_token: str = "", tls: dict[str, str] | None = None) -> list[dict]:
     """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again.
 
-    With ``team_token`` each is asked for its tools too.
+    With ``team_token`` each is asked for its tools too. ``tls``: names of what each should make its connections with, where that is to be seen to.
     """
     found = []
     for name, service in manifest["services"].items():
@@ -172,4 +207,5 @@ def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list
             ]
         token = _declaration.bridge_token(team_token, name) if team_token else ""
         found.append({"name": name, "port": service["listen"]["port"], "mark": marks.get(name, ""), "reload": reload, "token": token})
+        found[-1]["tls"] = (tls or {}).get(name, "")
     return found

@@ -33,10 +33,14 @@ PROBE = "mcp_tenancy_probe"
 
 
 class MongodbAccounts:
-    """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` a PEM file. ``warnings`` is always empty."""
+    """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` and ``client`` PEM files. ``warnings`` is always empty."""
 
-    def __init__(self, account: dict, admin: dict | None, ca: str) -> None:
-        self._account, self._admin, self._ca = account, admin, ca
+    def __init__(self, account: dict, admin: dict | None, ca: str, client: str = "") -> None:
+        self._account, self._admin = account, admin
+        parameters = account["parameters"]
+        self._tls = {name: True for name in ("tlsAllowInvalidHostnames", "tlsAllowInvalidCertificates") if parameters.get(name) == "true"}
+        self._tls |= {} if "tlsAllowInvalidCertificates" in self._tls else {"tlsCAFile": ca}
+        self._tls |= {"tlsCertificateKeyFile": client} if client else {}
         self._client: Any = None
         self.warnings: list[str] = []
 
@@ -100,7 +104,7 @@ class MongodbAccounts:
     def _client_of(self, account: dict, user: str, password: str) -> Any:
         return pymongo.MongoClient(
             account["host"], account["port"], username=user, password=password, authSource=account["parameters"].get("authSource", "admin"),
-            authMechanism="SCRAM-SHA-256", tls=True, tlsCAFile=self._ca, appname="mcp.tenancy", directConnection=True,
+            authMechanism="SCRAM-SHA-256", tls=True, **self._tls, appname="mcp.tenancy", directConnection=True,
             serverSelectionTimeoutMS=SECONDS * 1000, connectTimeoutMS=SECONDS * 1000, socketTimeoutMS=3 * SECONDS * 1000,
         )  # fmt: skip
 

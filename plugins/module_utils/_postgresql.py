@@ -27,6 +27,7 @@ except ImportError:
     HAS_LIBRARY, IMPORT_ERROR = False, traceback.format_exc()
 
 ADMIN = "the admin's login"
+NO_FILE = "/nonexistent/mcp-tenancy"
 CONNECT_SECONDS, TERMINATE_MILLISECONDS, TRIES = 10, 5000, 3
 #: Functions that let every login write large objects, whatever its grants.
 LARGE_OBJECTS = ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
@@ -61,10 +62,13 @@ NEVER = {
 
 
 class PostgresqlAccounts:
-    """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` a PEM file. ``warnings``: holes that stay open."""
+    """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` and ``client`` PEM files. ``warnings``: holes that stay open."""
 
-    def __init__(self, account: dict, admin: dict | None, ca: str) -> None:
-        self._account, self._admin, self._ca = account, admin, ca
+    def __init__(self, account: dict, admin: dict | None, ca: str, client: str = "") -> None:
+        self._account, self._admin = account, admin
+        verified = account["parameters"]["sslmode"] in ("verify-ca", "verify-full")
+        # libpq looks for files of its own where it is given none; and takes `require` for verify-ca where it finds one.
+        self._files = {"sslrootcert": ca if verified else NO_FILE, "sslcert": client or NO_FILE, "sslkey": client or NO_FILE}
         self._connection: Any = None
         self.warnings: list[str] = []
         self._changes: list[str] = []
@@ -138,7 +142,7 @@ class PostgresqlAccounts:
         try:
             return psycopg.connect(
                 host=account["host"], port=account["port"], dbname=account["database"], user=user, password=password,
-                sslmode=account["parameters"]["sslmode"], sslrootcert=self._ca, connect_timeout=CONNECT_SECONDS,
+                sslmode=account["parameters"]["sslmode"], **self._files, gssencmode="disable", connect_timeout=CONNECT_SECONDS,
                 application_name="mcp.tenancy", autocommit=True, passfile="/dev/null",
                 hostaddr="", options="", target_session_attrs="any",  # else the environment's
             )  # fmt: skip
@@ -481,6 +485,8 @@ def _why_not_connected(error: Any, account: dict, what: str) -> str:
         ("password authentication failed", "was refused", REMEDY if what == ADMIN else account.get("remedy", REMEDY)),
         ("is not permitted to log in", "was refused", "run rotate.yml"),
         ("too many connections", "found too many connections open", "raise the limit, or wait"),
+        ("certificate has expired", "met a certificate that has expired", "give the server a new one"),
+        ("valid client certificate", "was refused without a client certificate", "declare client_certificate and client_key"),
         ("certificate verify failed", "met a certificate that its CA did not sign", "correct ca"),
         ("does not match host name", "met a certificate for another host name", "correct host, or the server's certificate"),
         ("root certificate file", "has no CA file that can be used", "correct ca"),

@@ -31,7 +31,7 @@ def taken(scope: dict, asking: Callable[[int], dict | None] = _bridges.ask, answ
     facts |= {"packages that are missing": " ".join(_packages.missing_packages(scope["packages"]))}
     facts |= {"users that are missing": _users(scope["sysusers"])}
     facts |= _units(scope["prefix"], scope["revisions_directory"])
-    facts |= {f"bridge {name}": (asking(port) or {}).get("credential", ABSENT) for name, port in scope["bridges"].items()}
+    facts |= {f"bridge {name}": _bridge(asking(port)) for name, port in scope["bridges"].items()}
     facts |= {GATEWAY: "answers" if answers(scope["gateway"]["port"]) else ABSENT}
     return facts | _gateway_database.facts(scope["gateway"]["database"])
 
@@ -45,6 +45,11 @@ def not_running(facts: dict[str, str]) -> list[str]:
     """Units that were not up when the snapshot was taken, and the gateway when it did not answer."""
     down = [name for name, value in facts.items() if name.startswith("unit ") and value.split()[0] != "active"]
     return sorted(down + [GATEWAY] * (facts.get(GATEWAY) == ABSENT))
+
+
+def _bridge(said: dict | None) -> str:
+    """What it uses: its login, its CA and client certificate."""
+    return ABSENT if said is None or "credential" not in said else f"{said['credential']} {said.get('tls', '')}".strip()
 
 
 def _path(path: str) -> str:

@@ -9,9 +9,43 @@ from __future__ import annotations
 import datetime
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils._database_tls import UNREACHABLE
 
 ACTIVE = ("host", "service", "user", "login", "calls", "in flight", "idle", "memory")
 COLUMNS = ("host", "service", "environment", "health", "login", "slot", "generation", "age", "due in", "last result")
+DATABASES = ("host", "service", "database", "TLS", "certificate until", "what is wrong")
+#: Days before its end from which a certificate is spoken of.
+ENDING_DAYS = 14
+
+
+def databases(hosts: dict[str, dict]) -> list[dict]:
+    """A row for each connection. ``hosts``: host → what ``mcp.tenancy.database_tls`` tells of each service's database; empty for a host that told nothing."""
+    return [
+        {
+            "host": host,
+            "service": name,
+            "database": one["place"],
+            "TLS": one["mode"] if not one["cause"] else f"refused: {one['cause']}" if one["cause"] != UNREACHABLE else UNREACHABLE,
+            "certificate until": one["until"] or "-",
+            "what is wrong": one["told"].partition(" Next: ")[0].removeprefix(f"{one['place']} "),
+        }
+        for host, told in hosts.items()
+        for name, one in sorted(told.items())
+    ]
+
+
+def databases_well(rows: list[dict]) -> bool:
+    """Whether no connection is refused."""
+    return not any(row["TLS"].startswith("refused") for row in rows)
+
+
+def ending(told: dict) -> list[str]:
+    """A sentence for each certificate that ends soon."""
+    return [
+        f"{name}: the certificate of {one['place']} ends on {one['until']}, in {one['days']} day(s). Next: renew it at the server; services go on meanwhile."
+        for name, one in sorted(told.items())
+        if one["days"] is not None and one["days"] < ENDING_DAYS
+    ]
 
 
 def active(hosts: dict[str, dict]) -> list[dict]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bridge_generations
 version_added: "0.2.0"
-short_description: Bring bridges to the login that the host's C(.env) has now
+short_description: Bring bridges to the login, the CA and the client certificate that the host has now
 description:
   - Asks each bridge which login it uses. One that uses another than it should is told to read it again; it starts a wrapped server with it beside the
     one that runs, proves it with a real query, and only then sends calls to it. No call is lost.
@@ -37,6 +37,12 @@ options:
         type: list
         elements: list
         required: true
+      tls:
+        description:
+          - Name of the CA and client certificate that its connections should be made with, as RV(mcp.tenancy.host_env#module:tls) has it. Empty where that
+            is not looked at.
+        type: str
+        default: ""
       token:
         description: Its bearer. With it the bridge is also asked for its tools, as a client would, until it has them.
         type: str
@@ -95,6 +101,7 @@ def main() -> None:
         "mark": {"type": "str", "required": True},
         "reload": {"type": "list", "elements": "list", "required": True},
         "token": {"type": "str", "default": "", "no_log": True},
+        "tls": {"type": "str", "default": ""},
     }
     module = AnsibleModule(
         argument_spec={

@@ -40,9 +40,13 @@ options:
             type: str
             required: true
       ca:
-        description: The CA that signed the server's certificate, as PEM text.
+        description: The CA that signed the server's certificate, as PEM text. Empty where a weaker connection needs none.
         type: str
         required: true
+      client:
+        description: The client certificate and its key, as one PEM text, for servers that demand one.
+        type: str
+        default: ""
       wanted:
         description: Slot to C(password) and C(valid_until), or to none for a login that may not be used.
         type: dict
@@ -98,6 +102,7 @@ CREDENTIAL = {
     "account": {"type": "dict", "required": True},
     "admin": {"type": "dict", "options": {"user": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}},
     "ca": {"type": "str", "required": True},
+    "client": {"type": "str", "default": "", "no_log": True},
     "wanted": {"type": "dict", "default": {}, "no_log": True},
     "prove": {"type": "list", "elements": "str", "default": []},
 }

@@ -84,6 +84,10 @@ marks:
   description: Of each service the name of the login that it should use now, generation and a random part.
   returned: success
   type: dict
+tls:
+  description: Of each service the name of what its connections are made with, the CA and the client certificate. A digest of certificates.
+  returned: success
+  type: dict
 revisions:
   description: A label for each service, of its definition and our own secrets; a keyed digest that tells nothing about them.
   returned: success

@@ -70,7 +70,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _account_module
 
 def main() -> None:
     own = {"login_port": {"type": "int", "default": 27017}, "auth_source": {"type": "str", "default": "admin"}}
-    module = AnsibleModule(argument_spec={**_account_module.SPEC, **own}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**_account_module.SPEC, **own}, supports_check_mode=True, required_together=[("client_certificate", "client_key")])
     parameters = {"authSource": module.params["auth_source"], "tls": "true"}
     _account_module.work(module, _account_module.credential(module.params, "mongodb", parameters))
 

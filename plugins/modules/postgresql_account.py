@@ -90,7 +90,7 @@ def main() -> None:
         "connection_limit": {"type": "int", "default": 20},
         "statement_timeout": {"type": "int", "default": 60000},
     }
-    module = AnsibleModule(argument_spec={**_account_module.SPEC, **own}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**_account_module.SPEC, **own}, supports_check_mode=True, required_together=[("client_certificate", "client_key")])
     given = module.params
     more = {name: given[name] for name in ("schemas", "connection_limit", "statement_timeout")}
     _account_module.work(module, _account_module.credential(given, "postgres", {"sslmode": given["sslmode"]}, **more))

@@ -26,6 +26,10 @@ options:
     description: Host to the registered result of M(mcp.tenancy.edge_probe); empty where a host has no edge.
     type: dict
     default: {}
+  databases:
+    description: Host to the registered result of M(mcp.tenancy.database_tls).
+    type: dict
+    default: {}
   format:
     description: How it is shown.
     type: str
@@ -59,6 +63,11 @@ services:
   elements: dict
 users:
   description: A row for each login of people that is in use.
+  returned: success
+  type: list
+  elements: dict
+databases:
+  description: A row for each connection to a database.
   returned: success
   type: list
   elements: dict

@@ -14,7 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import is_encrypted
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _edge
-from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
+from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 
 

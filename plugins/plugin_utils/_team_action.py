@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_across, _declaration_check, _edge
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _edge_material, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _database_material, _edge_material, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
 
 
@@ -46,21 +46,12 @@ class TeamAction(ActionBase):
         sound, unsound = _declaration_across.sound(declaration, problems), _declaration_across.unsound(declaration, problems)
         problems += _declaration_across.problems(sound)
         problems += _declaration_across.on_hosts(sound, task_vars["groups"]["all"], task_vars["inventory_hostname"])
-        problems += self._missing_files(sound, task_vars)
-        edge = _edge.of(sound) if "mcp_edge" in sound else None
-        if edge and _paths_known(sound):
-            problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(sound, task_vars)).problems()
+        if _paths_known(sound):
+            problems += self.database_material(sound, task_vars).problems(sound)
+            edge = _edge.of(sound)
+            if edge:
+                problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(sound, task_vars)).problems()
         return declaration, problems + self._env_problems(sound, unsound, task_vars)
-
-    def _missing_files(self, sound: dict, task_vars: dict) -> list[Problem]:
-        """CA files of databases that are not on the control node."""
-        found = []
-        for environment in sound["mcp_environments"]:
-            for engine in (one for one in _declaration.ENGINES if environment.get(one)):
-                path, place = environment[engine]["ca"], f"{environment[_declaration_across.PLACE]}.{engine}.ca"
-                if not os.path.isfile(self.control_path(path, task_vars)):
-                    found.append(Problem(place, f"there is no file {path}", "put the PEM file of the database's CA there"))
-        return found
 
     def _env_problems(self, sound: dict, unsound: list[dict] | None, task_vars: dict) -> list[Problem]:
         """Mistakes in the operator's file, and where it does not fit the declaration's sound part."""
@@ -71,6 +62,10 @@ class TeamAction(ActionBase):
             return _team_env.problems(env.read(), sound, str(env.path), unsound)
         except _team_env.TeamEnvError as error:
             return error.problems
+
+    def database_material(self, declaration: dict, task_vars: dict) -> _database_material.DatabaseMaterial:
+        """CAs and client certificates of the team's database connections."""
+        return _database_material.DatabaseMaterial(lambda path: self.control_path(path, task_vars), self.team_env(declaration, task_vars))
 
     def control_path(self, path: str, task_vars: dict) -> str:
         """A path on the control node; a relative one starts at the inventory."""

@@ -190,19 +190,21 @@ def names(service: dict, declaration: dict) -> list[str]:
     return [service["credential"], bare] if len(declaration["mcp_environments"]) == 1 else [service["credential"]]
 
 
-def projection(values: dict[str, str], declaration: dict, document: dict) -> dict[str, str]:
+def projection(values: dict[str, str], declaration: dict, document: dict, clients: dict[str, str] | None = None) -> dict[str, str]:
     """What a host's services need, in canonical form, nothing else: our own secrets, and of each service the login that is in use.
+
+    ``clients``: variables with client certificates and their keys.
 
     Raises CredentialsError when there is a service without a login.
     """
-    wanted = {name: values[name] for name in _declaration.OWN_SECRETS}
+    wanted = {name: values[name] for name in _declaration.OWN_SECRETS} | (clients or {})
     for service in _declaration.services(declaration):
         slot, target = _credentials.in_use(document["credentials"].get(service["name"])), service["database"]
         if slot is None:
             raise _credentials.CredentialsError(f"{service['name']} has no login yet. Next: run deploy.yml, which makes one")
         parameters = dict(target["parameters"])
         if service["engine"] == "mongodb":
-            parameters["tlsCAFile"] = _declaration.ca_path(declaration, service)
+            parameters |= _declaration.tls_parameters(declaration, service)
         wanted[service["credential"]] = _connection_string.render(
             service["engine"], slot["login"], slot["password"], target["host"], target["port"], target["database"], parameters
         )

@@ -63,12 +63,13 @@ def test_what_cannot_be_wanted_is_told_before_a_database_is_asked(wanted, prove,
 
 def test_what_nobody_thought_of_stops_no_other_and_is_told_without_its_text(monkeypatch) -> None:
     class Strange:
-        def __init__(self, account: dict, _admin: object, _ca: str) -> None:
+        def __init__(self, account: dict, _admin: object, _ca: str, _client: str) -> None:
             if account["service"] == "strange":
                 raise RuntimeError("hunter2")
             raise _accounts.AccountError("as it should be. Next: nothing")
 
     monkeypatch.setitem(_account_batch.ENGINES, "postgres", Strange)
+    monkeypatch.setattr(_account_batch, "_see_its_certificate", lambda *_given: None)  # there is no server
     given = {"admin": None, "ca": "", "wanted": {}, "prove": []}
     found = _account_batch.work([{**given, "account": account(name="strange")}, {**given, "account": account()}])
     assert "RuntimeError at test_accounts.py" in found["strange"]["error"] and "hunter2" not in str(found)

@@ -67,7 +67,7 @@ def test_a_good_declaration_has_no_problem() -> None:
         ("mcp_environments.0.postgres.port", "54x2", "mcp_environments[0].postgres.port", "not a port"),
         ("mcp_environments.0.postgres.port", True, "mcp_environments[0].postgres.port", "not a port"),
         ("mcp_environments.0.postgres.sslmode", "require", "mcp_environments[0].postgres.sslmode", "verify-full"),
-        ("mcp_environments.0.mongodb.tls", False, "mcp_environments[0].mongodb.tls", "must be true"),
+        ("mcp_environments.0.mongodb.tls", False, "mcp_environments[0].mongodb.tls", "tls_floor: disable"),
         ("mcp_environments.0.postgres.ca", "", "mcp_environments[0].postgres.ca", "is missing"),
         ("mcp_environments.0.postgres.acess", "read_only", "mcp_environments[0].postgres.acess", "did you mean access"),
         ("mcp_environments.0.postgres.access", "all", "mcp_environments[0].postgres.access", "read_only or read_write"),
@@ -211,7 +211,7 @@ def test_a_changed_file_that_a_service_reads_is_a_changed_service() -> None:
     for file, affected in (
         ("mcp_gateway_front.py", {"gateway"}),
         ("mcp_gateway_database.py", {"gateway"}),
-        ("postgres-dev.pem", {"postgres-dev"}),
+        ("postgres-dev.pem", set()),  # a bridge takes another CA while it runs
         ("mcp-exec", set(before)),
     ):
         after = services(**{file: "another"})

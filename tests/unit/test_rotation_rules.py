@@ -210,7 +210,7 @@ def test_a_bridge_is_told_and_waited_for(port: int) -> None:
 @pytest.mark.parametrize(
     ("after", "options", "error"),
     [
-        (status(refused=1, trouble="generation 2 was not taken"), {}, "the bridge refused the login: generation 2 was not taken"),
+        (status(refused=1, trouble="generation 2 was not taken"), {}, "the bridge refused what it was given: generation 2 was not taken"),
         (status(), {}, "it still uses another login"),
         (status(credential="4.b", generation=2, in_flight={"1": 1, "2": 0}), {"drained": True}, "calls are still under way on the login before"),
         (status(credential="4.b", generation=2, in_flight={"2": 0}, status="not ready", why="no database"), {}, "no database"),

@@ -42,7 +42,8 @@ class Users:
     host: str
     port: int
     database: str
-    ca: str  # a PEM file: every connection is verified TLS
+    ca: str = ""  # a PEM file: every connection is verified TLS, unless the parameters say otherwise
+    client: str = ""  # a PEM file with the certificate and key that connections show the server
     parameters: dict[str, str] = field(default_factory=dict)  # that a connection has, and from which no caller may differ
     accepts: list[str] = field(default_factory=lambda: ["headers"])
     dense: bool = False  # all logins in one process, each with connections of its own
@@ -54,6 +55,17 @@ class Users:
     memory_bytes: int = 512 * 1024 * 1024  # that one process may have for itself; 2 GiB where it is one for all
     sandbox: str = ""  # path of bubblewrap; the system's, or else the one that was installed with the bridge
     visible: list[str] = field(default_factory=list)  # files and folders, beyond the system's own, that a process may read
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the connections of the wrapped server go, and what they demand of the server (``mode``: as libpq's sslmode)."""
+
+    host: str
+    port: int
+    mode: str = "verify-full"
+    ca: str = ""
+    client: str = ""
 
 
 ACCEPTED = ("headers", "connection_string", "stored")
@@ -83,6 +95,7 @@ class Config:
     identity_env: str = "MCP_IDENTITY_SECRET"  # that of the key by which the gateway says who calls
     guard: bool = True
     read_only: bool = True
+    target: Target | None = None
     database: str = ""  # which the proof of a new generation asks
     audit_file: Path | None = None
     allowed_hosts: list[str] = field(default_factory=list)
@@ -140,9 +153,10 @@ def _build(given: dict, place: str) -> Config:
     given = dict(given)
     given |= given.pop("listen", {})
     unknown = set(given) - {item.name for item in fields(Config)}
-    limits, users = given.pop("limits", {}), given.pop("users", None)
+    limits, users, target = given.pop("limits", {}), given.pop("users", None), given.pop("target", None)
     unknown |= set(limits) - {item.name for item in fields(Limits)}
     unknown |= set(users or {}) - {item.name for item in fields(Users)}
+    unknown |= set(target or {}) - {item.name for item in fields(Target)}
     if unknown:
         raise ConfigError(f"{place}: not known: {', '.join(sorted(unknown))}")
     if given.get("wrapper", "bridge") not in WRAPPERS or given.get("engine", "other") not in ENGINES:
@@ -153,6 +167,7 @@ def _build(given: dict, place: str) -> Config:
         if given.get(name) is not None:
             given[name] = Path(given[name])
     try:
+        given["target"] = None if target is None else Target(**target)
         return Config(**given, limits=Limits(**limits), users=None if users is None else _users(users, given["engine"]))
     except TypeError as error:
         raise ConfigError(f"{place}: {error}") from None

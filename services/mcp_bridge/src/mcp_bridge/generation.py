@@ -32,6 +32,7 @@ class Generation:
         self.handshake: dict = {}  # the result of initialize
         self.alive = False
         self.credential = ""  # the name of its login, read before the login itself: it may be older than that, never newer
+        self.tls = ""  # the name of what its connections are made with, read before it starts too
         self._config, self._ended = config, ended
         self._heard = self.began
         self._watch: asyncio.Task | None = None

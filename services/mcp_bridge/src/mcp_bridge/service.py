@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from mcp_bridge.access import Caller
 from mcp_bridge.config import Config, ConfigError
+from mcp_bridge.database import Way
 from mcp_bridge.errors import BUSY, SERVER_UNAVAILABLE, BridgeError, GoneError
 from mcp_bridge.generation import Generation
 from mcp_bridge.link import Link
@@ -33,6 +34,7 @@ class Service:
 
     def __init__(self, config: Config, link: Callable[[], Link]) -> None:
         self.config, self._make_link = config, link
+        self.way = Way(config)
         self.current: Generation | None = None
         self.draining: set[Generation] = set()
         self.number, self.restarts, self.reloads = 1, 0, 0
@@ -61,7 +63,7 @@ class Service:
         while not self._closing and self.current is None:
             generation = Generation(self.number, self._make_link(), self.config, self._on_end)
             try:
-                generation.credential = self.config.credential()
+                generation.credential, generation.tls = self.config.credential(), self.way.material()
                 await generation.start()
             except (BridgeError, ConfigError, OSError, TimeoutError) as error:
                 self.trouble = f"the wrapped server does not start: {str(error) or type(error).__name__}"
@@ -132,7 +134,9 @@ class Service:
             if len(generation.calls) >= self.config.limits.max_in_flight:
                 raise BridgeError(BUSY, f"{len(generation.calls)} calls are in flight, which is all that this service takes; try again", "busy")
             try:
-                return await generation.request(method, params, self.config.limits.call_seconds), generation.number
+                answer = await generation.request(method, params, self.config.limits.call_seconds)
+                await self.way.explain(answer)
+                return answer, generation.number
             except GoneError:
                 if time.monotonic() > deadline:
                     raise
@@ -146,6 +150,8 @@ class Service:
             params = {**params, "arguments": {**params["arguments"], "database": self.config.database}}
         answer = await generation.request(method, params, PROOF_SECONDS)
         if "error" in answer or answer.get("result", {}).get("isError"):
+            if (closed := await self.way.closed()) is not None:
+                raise closed
             # The database's own words may name hosts and logins, so they are not passed on.
             raise BridgeError(SERVER_UNAVAILABLE, "the database server answers, but not its database", "unavailable")
 
@@ -154,7 +160,7 @@ class Service:
         async with self._reloading:
             generation = Generation(self.number + 1, self._make_link(), self.config, self._on_end)
             try:
-                generation.credential = self.config.credential()
+                generation.credential, generation.tls = self.config.credential(), self.way.material()
                 await generation.start()
                 await self.prove(generation)
                 if not generation.alive:
@@ -195,5 +201,6 @@ class Service:
             "reloads": self.reloads,
             "refused": self.refused,
             "credential": self.current.credential if self.current is not None else "",
+            "tls": self.current.tls if self.current is not None else "",
             "trouble": self.trouble,
         }

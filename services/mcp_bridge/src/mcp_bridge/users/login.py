@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 
+from mcp_bridge import database_tls
 from mcp_bridge.config import Config, Users
+from mcp_bridge.database import Way
 from mcp_bridge.errors import BUSY, LOGIN_REFUSED, SERVER_UNAVAILABLE, BridgeError
 from mcp_bridge.users.credential import Credential
 
@@ -30,36 +31,40 @@ class LoginRefusedError(BridgeError):
         super().__init__(LOGIN_REFUSED, why, "login_refused")
 
 
-def checker(config: Config) -> Check:
+def checker(config: Config, way: Way) -> Check:
     """Raises LoginRefusedError, or BridgeError when the database could not be asked."""
-    return _postgres(config.users, config.service) if config.engine == "postgres" else _mongodb(config.users, config.service)
+    return (_postgres if config.engine == "postgres" else _mongodb)(config.users, config.service, way)
 
 
-def _unavailable(error: Exception) -> BridgeError:
+async def _unavailable(error: Exception, way: Way) -> BridgeError:
+    if (closed := await way.closed()) is not None:
+        log.warning("%s", closed)
+        return closed
     # The driver's own words may name hosts and logins, so they are not passed on; neither to the caller nor to the log.
     log.warning("a login could not be tried: %s %s", type(error).__name__, getattr(error, "sqlstate", None) or "")
     return BridgeError(SERVER_UNAVAILABLE, "the database does not answer; try again", "unavailable")
 
 
-def _postgres(users: Users, service: str) -> Check:
+def _postgres(users: Users, service: str, way: Way) -> Check:
     import asyncpg
-
-    verified = ssl.create_default_context(cafile=users.ca)
 
     async def check(credential: Credential) -> None:
         try:
+            verified = database_tls.context(way.target)  # each time: CA and client certificate change while this runs
             connection = await _resolved(
                 lambda: asyncpg.connect(
                     host=users.host, port=users.port, database=users.database, user=credential.user, password=credential.password,
                     ssl=verified, timeout=SECONDS, server_settings={"application_name": f"mcp {service} login check"},
                 )
             )  # fmt: skip
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError):
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
+            if "client certificate" in str(error):
+                raise await _unavailable(error, way) from None
             raise LoginRefusedError from None
         except asyncpg.TooManyConnectionsError:
             raise BridgeError(BUSY, "the database has no connection left for this login; wait a moment, then try again", "busy") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+            raise await _unavailable(error, way) from None
         connection.terminate()
 
     return check
@@ -75,16 +80,20 @@ async def _resolved[T](connect: Callable[[], Awaitable[T]]) -> T:
     return await connect()
 
 
-def _mongodb(users: Users, service: str) -> Check:
+def _mongodb(users: Users, service: str, way: Way) -> Check:
     from pymongo import AsyncMongoClient
     from pymongo.errors import OperationFailure, PyMongoError
 
     milliseconds = int(SECONDS * 1000)
+    demands = {name: True for name in ("tlsAllowInvalidHostnames", "tlsAllowInvalidCertificates") if users.parameters.get(name) == "true"}
+    demands |= {name: path for name, path in (("tlsCAFile", users.ca), ("tlsCertificateKeyFile", users.client)) if path}
 
     async def check(credential: Credential) -> None:
+        if (closed := await way.closed()) is not None:  # the driver would try for all of its time, and then not say why
+            raise closed
         async with AsyncMongoClient(
             users.host, users.port, username=credential.user, password=credential.password, authSource=users.parameters.get("authSource", "admin"),
-            authMechanism="SCRAM-SHA-256", tls=True, tlsCAFile=users.ca, directConnection=True, maxPoolSize=1, appname=f"mcp {service} login check",
+            authMechanism="SCRAM-SHA-256", tls=True, **demands, directConnection=True, maxPoolSize=1, appname=f"mcp {service} login check",
             serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds, socketTimeoutMS=milliseconds,
         ) as client:  # fmt: skip
             try:
@@ -92,6 +101,6 @@ def _mongodb(users: Users, service: str) -> Check:
             except OperationFailure:
                 raise LoginRefusedError from None
             except PyMongoError as error:
-                raise _unavailable(error) from None
+                raise await _unavailable(error, way) from None
 
     return check

@@ -23,6 +23,7 @@ CHECKS_AT_A_TIME = 16
 REFUSED_FOR = 2.0  # seconds for which a login that was refused is refused without asking again
 MOST_REFUSED = 4096  # of them remembered
 SWEEP = 5.0  # seconds
+LEFT = 0.1  # seconds until a process of all logins that is no longer used is looked at again
 RUNAWAY = 0.5  # of a processor, over a sweep without a call: no wrapped server has anything to do then
 
 
@@ -100,8 +101,30 @@ class Pool:
         """A stored login that is no longer used: what runs on it may finish."""
         session = self._sessions.get(credential.key(self._secret))
         if session is not None:
+            self._leave(session)
+
+    def _leave(self, session: Session) -> None:
+        if session in self.sessions:
             self._leaving.add(session)
             self._retire(session)
+
+    def renew(self) -> None:
+        """What runs may finish; whoever calls from now on gets a process that has seen the files of now."""
+        for session in self.sessions:
+            if session.ready.done():
+                self._leave(session)
+            else:  # it may have begun before the files came
+                session.ready.add_done_callback(lambda _task, session=session: self._leave(session))
+        if self._spares is not None:
+            self._spawn(self._spares.renew())
+        if self._dense is not None:
+            old, self._dense = self._dense, DenseProcess(self._config)
+            self._spawn(self._end_when_left(old))
+
+    async def _end_when_left(self, old: DenseProcess) -> None:
+        while old.sessions:
+            await asyncio.sleep(LEFT)
+        await old.stop()
 
     def _open(self, key: bytes, credential: Credential) -> Session:
         if self._refused.get(key, 0) > time.monotonic():

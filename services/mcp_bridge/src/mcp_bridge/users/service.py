@@ -9,6 +9,7 @@ import time
 
 from mcp_bridge.access import Caller
 from mcp_bridge.config import Config, ConfigError
+from mcp_bridge.database import Way
 from mcp_bridge.errors import METHOD_NOT_FOUND, NO_LOGIN, SERVER_UNAVAILABLE, BridgeError
 from mcp_bridge.users import headers, login, sandbox
 from mcp_bridge.users.catalogue import Catalogue
@@ -32,7 +33,9 @@ class UserService:
         sandbox.find(config.users.sandbox)  # without one there is no service
         self.config = config
         self.catalogue = Catalogue(config)
-        self.pool = Pool(config, login.checker(config))
+        self.way = Way(config)
+        self.tls = self.way.material()
+        self.pool = Pool(config, login.checker(config, self.way))
         self.directory = Directory.read(config)
         self.generation, self.refused, self.trouble = 1, 0, ""
         self._tasks: list[asyncio.Task] = []
@@ -45,9 +48,11 @@ class UserService:
         return Visit(self, caller)
 
     async def prove(self) -> None:
-        """That the tools are known and the database's port answers: there is no login here to ask it more."""
+        """That the tools are known and the database's port answers as it should: there is no login here to ask it more."""
         await self.catalogue.known()
         users = self.config.users
+        if (closed := await self.way.closed()) is not None:
+            raise closed
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _reader, writer = await asyncio.open_connection(users.host, users.port)
@@ -56,8 +61,16 @@ class UserService:
         writer.close()
 
     async def reload(self) -> None:
-        """Take the stored logins of now: those that are new are tried first, and whose owner is at work gets a process before the old one goes."""
+        """Take what there is now: whoever calls after another CA or client certificate came gets a process with it. Of stored logins, those that are new are
+        tried first, and whose owner is at work gets a process before the old one goes.
+        """
         try:
+            tls = self.way.material()
+            if tls != self.tls:
+                if (closed := await self.way.closed()) is not None:
+                    raise closed
+                self.pool.renew()
+                self.tls = tls
             directory = Directory.read(self.config)
             before, new = self.directory, directory.beyond(self.directory)
             await asyncio.gather(*(self.pool.welcome(one, before.of(address)) for address, one in new.items()))
@@ -81,6 +94,7 @@ class UserService:
         return {
             "service": self.config.service,
             "credential": self.directory.mark,
+            "tls": self.tls,
             "generation": self.generation,
             "in_flight": {str(self.generation): sum(session.active for session in pool.sessions), **({"0": pool.leaving} if pool.leaving else {})},
             "restarts": 0,
@@ -149,4 +163,6 @@ class Visit:
     async def request(self, method: str, params: dict | None) -> tuple[dict, int]:
         if method == "tools/list":
             return {"result": (await self._service.catalogue.known()).tools}, self.number
-        return await self._service.pool.request(self._credential, method, params, self._caller.person)
+        answer, number = await self._service.pool.request(self._credential, method, params, self._caller.person)
+        await self._service.way.explain(answer)
+        return answer, number

@@ -65,6 +65,12 @@ class Spares:
             self._waiting.remove(link)
             log.warning("a spare process ended")
 
+    async def renew(self) -> None:
+        """Others in the place of those that wait."""
+        waiting, self._waiting = self._waiting, []
+        self.fill()
+        await asyncio.gather(*(link.stop() for link in waiting))
+
     async def close(self) -> None:
         if self._starting is not None:
             self._starting.cancel()

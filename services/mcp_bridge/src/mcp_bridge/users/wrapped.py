@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+from mcp_bridge import database_tls
 from mcp_bridge.config import Config, ConfigError
 from mcp_bridge.users import connection_string, sandbox
 from mcp_bridge.users.credential import Credential
@@ -47,6 +49,8 @@ def dense(config: Config) -> Config:
     command = sandbox.command(sandbox.find(users.sandbox), [*users.visible, str(DENSE)], users.memory_bytes, inside)
     environment = {**config.environment, "HOME": sandbox.HOME}
     if config.engine == "postgres":
+        of_tls = {"mode": database_tls.mode_of(config.engine, users.parameters), "ca": users.ca, "client": users.client}
+        environment |= {"MCP_DENSE_TLS": json.dumps(of_tls)}
         environment |= {"MCP_DENSE_CONNECTIONS": str(users.connections), "MCP_DENSE_ANSWER_BYTES": str(config.limits.max_answer_bytes)}
     else:
         environment["MCP_DENSE_CONNECTION_STRING"] = login(config, None)["MDB_MCP_CONNECTION_STRING"]
@@ -59,5 +63,6 @@ def login(config: Config, credential: Credential | None) -> dict[str, str]:
     if config.engine == "postgres":
         return {} if credential is None else {"PGUSER": credential.user, "PGPASSWORD": credential.password}
     user, password = ("nobody", "none") if credential is None else (credential.user, credential.password)
-    parameters = {**users.parameters, "authMechanism": "SCRAM-SHA-256", "tlsCAFile": users.ca}
+    files = {name: path for name, path in (("tlsCAFile", users.ca), ("tlsCertificateKeyFile", users.client)) if path}
+    parameters = {**users.parameters, "authMechanism": "SCRAM-SHA-256", **files}
     return {"MDB_MCP_CONNECTION_STRING": connection_string.render("mongodb", user, password, users.host, users.port, users.database, parameters)}

@@ -4,6 +4,7 @@
 //
 // What differs from it is on the side of safety: a query is a prepared statement, so it can only be one; a connection is reset after each call; connections
 // are few, and of one login each; an answer that is too large ends its query and not the process.
+import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import tls from "node:tls";
 import { Connections } from "./connections.mjs";
@@ -17,8 +18,14 @@ const MOST_BYTES = Number(process.env.MCP_DENSE_ANSWER_BYTES);
 const EACH = 4;
 const IDLE_MS = 10_000; // what node-pg's own pool takes
 const INTERNAL_ERROR = -32603;
-// One for all connections: the certificates are the same for everybody, and parsing them takes memory.
-const ssl = { secureContext: tls.createSecureContext() };
+// One for all connections: the certificates are the same for everybody, and parsing them takes memory. This CA and no other; as libpq has the modes.
+const { mode, ca, client: own } = JSON.parse(process.env.MCP_DENSE_TLS);
+const read = (path) => (path ? readFileSync(path) : undefined);
+const ssl = {
+  secureContext: tls.createSecureContext({ ca: read(ca), cert: read(own), key: read(own) }),
+  ...(mode === "require" ? { rejectUnauthorized: false } : {}),
+  ...(mode === "verify-ca" ? { checkServerIdentity: () => undefined } : {}),
+};
 
 const connections = new Connections({ connect, end, most: MOST, mostEach: EACH, idleMs: IDLE_MS });
 

@@ -37,6 +37,10 @@ class DenseProcess:
     def pids(self) -> list[int]:
         return [] if self._link is None else self._link.pids
 
+    @property
+    def sessions(self) -> int:
+        return len(self._sessions)
+
     async def open(self, session: DenseLink, credential: Credential) -> int:
         """The new session's number. Raises BridgeError or OSError."""
         while self._link is None:
