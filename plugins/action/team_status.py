@@ -24,8 +24,8 @@ class ActionModule(TeamAction):
         result = super().run(tmp, task_vars)
         arguments, declared = self._task.args, self.declaration(task_vars)
         try:
-            key = self.team_env(declared, task_vars).key()
-            copies = [_credentials_file.opened(held, key, declared["mcp_team"]) for held in arguments["stores"] if held.get("document")]
+            keys = self.team_env(declared, task_vars).keys()
+            copies = [_credentials_file.opened(held, keys, declared["mcp_team"]) for held in arguments["stores"] if held.get("document")]
             document = _credentials.merged(declared["mcp_team"], copies)
         except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
             return {**result, "failed": True, "msg": str(error)}

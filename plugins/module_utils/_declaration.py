@@ -135,6 +135,11 @@ def user(declaration: dict, service: str) -> str:
     return _user_name(f"mcp-{declaration['mcp_team']}-{service}")
 
 
+def key_sealed_as(declaration: dict) -> str:
+    """The name under which systemd encrypts a host's vault key with the host's own; empty where there is no systemd."""
+    return f"mcp-tenancy-{declaration['mcp_team']}" if on_systemd(declaration) else ""
+
+
 def _user_name(name: str) -> str:
     if len(name) <= USER_NAME_LENGTH:
         return name

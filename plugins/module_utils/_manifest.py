@@ -58,8 +58,8 @@ def manifest(declaration: dict, programs: dict) -> dict:
         entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
     host = {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"]}
     host |= {"tools": where["bin"], "tools_python": programs["tools_python"], "configuration": where["etc"], "path": where["manifest"]}
-    if _declaration.on_systemd(declaration):
-        host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
+    if sealed_as := _declaration.key_sealed_as(declaration):
+        host["key_sealed_as"] = sealed_as
     edge = _edge.manifest_entry(declaration, programs.get("edge", ""))
     return {**host, "services": entries, **({"edge": edge} if edge else {})}
 
