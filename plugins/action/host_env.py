@@ -105,9 +105,11 @@ class ActionModule(TeamAction):
         return [*_declaration.services(self._declared), *(one for one in _declaration.user_services(self._declared) if one["stored"])]
 
     def _told(self, wanted: dict[str, str]) -> dict:
-        """What the services should be running, and with which logins."""
+        """What the services should be running, with which logins, and whom they should let in."""
         marks = {service["name"]: wanted[service["mark"]] for service in self._with_logins()}
-        return {"revisions": _team_env.revisions(self._task.args["manifest"], wanted), "marks": marks}
+        named = [*_declaration.services(self._declared), *_declaration.user_services(self._declared)]
+        bearers = {service["name"]: _declaration.bearers(wanted, service["name"]) for service in named}
+        return {"revisions": _team_env.revisions(self._task.args["manifest"], wanted), "marks": marks, "bearers": bearers}
 
     @staticmethod
     def _held(found: dict, keys: list[bytes], team: str) -> tuple[dict[str, str], bytes | None]:

@@ -22,13 +22,21 @@ Reload = Callable[[list[list[str]]], str]
 
 @dataclass(frozen=True)
 class Bridge:
-    """``mark``: the name of the login that it should use. ``reload``: commands, one after the other. ``token``: its bearer, to be asked as a client."""
+    """``mark``: the name of the login that it should use. ``reload``: commands, one after the other. ``token``: its bearer, to be asked as a client.
+
+    ``bearers``: labels of the bearers that it should accept, exactly these; None where nobody wants to know.
+    """
 
     name: str
     port: int
     mark: str
     reload: list[list[str]]
     token: str = field(default="", repr=False)
+    bearers: list[str] | None = None
+
+    def has_all(self, said: dict) -> bool:
+        """Whether it uses its login and accepts its bearers, by what it said."""
+        return said.get("credential", "") == self.mark and (self.bearers is None or said.get("bearers") == self.bearers)
 
 
 def ask(port: int) -> dict | None:
@@ -66,7 +74,7 @@ def bring(
     are processors (``at_once`` says otherwise): each starts a server, and what starts too many of them under load starts none in time.
     """
     found = {bridge.name: _look(bridge, asking) for bridge in bridges}
-    late = [bridge for bridge in bridges if found[bridge.name]["credential"] != bridge.mark]
+    late = [bridge for bridge in bridges if not bridge.has_all(found[bridge.name])]
     for bridge in late:
         found[bridge.name]["changed"] = True
     if check:
@@ -94,7 +102,7 @@ def _settle(bridge: Bridge, state: dict, deadline: float, asking: Ask, drained: 
 
 def _look(bridge: Bridge, asking: Ask) -> dict:
     said = asking(bridge.port) or {}
-    return {"credential": said.get("credential", ""), "refused": said.get("refused", 0), "changed": False, "error": ""}
+    return {"credential": said.get("credential", ""), "bearers": said.get("bearers"), "refused": said.get("refused", 0), "changed": False, "error": ""}
 
 
 def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: bool) -> dict:
@@ -103,13 +111,13 @@ def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: b
     while True:
         said = asking(bridge.port)
         if said is not None:
-            right = said.get("credential") == bridge.mark
+            right = bridge.has_all(said)
             ready = said.get("status") == "ready" or not before["changed"]
             if right and ready and not (drained and _left(said)):
                 return {"credential": bridge.mark, "error": ""}
             if not right and said.get("refused", 0) > before["refused"]:
                 return {"credential": said.get("credential", ""), "error": f"the bridge refused the login: {said.get('trouble')}"}
-            why = said.get("trouble") or said.get("why") or ("calls are still under way on the login before" if right else "it still uses another login")
+            why = said.get("trouble") or said.get("why") or ("calls are still under way on the login before" if right else "it still uses another login or accepts other bearers")
         if time.monotonic() > deadline:
             used = (said or {}).get("credential", "")
             return {"credential": used, "error": f"{why}. Next: see the log of {bridge.name}, then run again"}

@@ -41,7 +41,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
         ],
         "listen": {"host": "127.0.0.1", "port": front["port"]},
         "environment": {**front["settings"], **targets, **_edge.gateway_settings(declaration)},
-        "secrets": {**{name: {"key": name, "part": "value"} for name in front["secrets"]}, **bearers},
+        "secrets": {**_gateway_secrets(front["secrets"]), **bearers},
         "priority": 200,
         "files": [*GATEWAY_FILES, *HOST_TOOLS],
     }
@@ -64,12 +64,19 @@ def manifest(declaration: dict, programs: dict) -> dict:
     return {**host, "services": entries, **({"edge": edge} if edge else {})}
 
 
+def _gateway_secrets(names: list[str]) -> dict[str, dict]:
+    """Its own, and for one start the secret under which its database was before."""
+    own = {name: {"key": name, "part": "value", **({"while_running": True} if name in _declaration.READ_ONCE else {})} for name in names}
+    before = [name for name in _declaration.OVERLAP if not name.startswith(_declaration.BRIDGE_TOKEN)]
+    return {**own, **{name: {"key": name, "part": "value", "optional": True, "while_running": True} for name in before}}
+
+
 def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
     where = _declaration.paths(declaration)
     entry = {
         "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
         "environment": {},
-        "secrets": {_declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
+        "secrets": _declaration.bearer_secrets(service["name"]),
         "credential": service["mark"],
         "priority": 100,
         "files": [*HOST_TOOLS, f"{service['name']}.pem"],
@@ -135,7 +142,7 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
         "command": [*base["command"][:-1], service["name"]],
         "environment": {},
         "secrets": {
-            _declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]},
+            **_declaration.bearer_secrets(service["name"]),
             _declaration.IDENTITY: {"key": _declaration.IDENTITY, "part": "value"},
         },
         **({"credential": service["mark"]} if service["stored"] else {}),
@@ -152,10 +159,10 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
     }
 
 
-def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list[dict]:
+def bridges(manifest: dict, marks: dict[str, str], team_token: str = "", bearers: dict[str, list[str]] | None = None) -> list[dict]:
     """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again.
 
-    With ``team_token`` each is asked for its tools too.
+    With ``team_token`` each is asked for its tools too. ``bearers``: service → labels of the bearers that it should accept; those that are not named are not asked.
     """
     found = []
     for name, service in manifest["services"].items():
@@ -171,5 +178,5 @@ def bridges(manifest: dict, marks: dict[str, str], team_token: str = "") -> list
                 [f"{folder}/supervisorctl", "-c", f"{manifest['configuration']}/supervisord.conf", "signal", "HUP", name],
             ]
         token = _declaration.bridge_token(team_token, name) if team_token else ""
-        found.append({"name": name, "port": service["listen"]["port"], "mark": marks.get(name, ""), "reload": reload, "token": token})
+        found.append({"name": name, "port": service["listen"]["port"], "mark": marks.get(name, ""), "reload": reload, "token": token, "bearers": (bearers or {}).get(name)})
     return found

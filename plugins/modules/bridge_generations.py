@@ -41,6 +41,13 @@ options:
         description: Its bearer. With it the bridge is also asked for its tools, as a client would, until it has them.
         type: str
         default: ""
+      bearers:
+        description:
+          - Labels of the bearers that it should accept, as RV(mcp.tenancy.host_env#module:bearers) has them. A bridge that accepts others is told to read them again.
+          - Nobody asks about bearers when it is not set.
+        type: list
+        elements: str
+        version_added: "0.4.0"
   drained:
     description: Also wait until no call is left on the login before.
     type: bool
@@ -95,6 +102,7 @@ def main() -> None:
         "mark": {"type": "str", "required": True},
         "reload": {"type": "list", "elements": "list", "required": True},
         "token": {"type": "str", "default": "", "no_log": True},
+        "bearers": {"type": "list", "elements": "str"},
     }
     module = AnsibleModule(
         argument_spec={

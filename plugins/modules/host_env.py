@@ -87,6 +87,10 @@ changed_keys:
   returned: success
   type: list
   elements: str
+bearers:
+  description: Of each service the labels of the bearers that its bridge should accept; they tell nothing about them.
+  returned: success
+  type: dict
 marks:
   description: Of each service the name of the login that it should use now, generation and a random part.
   returned: success

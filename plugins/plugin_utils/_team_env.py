@@ -20,7 +20,15 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _credentials, _declaration, _password, _people
+from ansible_collections.mcp.tenancy.plugins.module_utils import (
+    _atomic_file,
+    _connection_string,
+    _credentials,
+    _declaration,
+    _own_secrets,
+    _password,
+    _people,
+)
 from ansible_collections.mcp.tenancy.plugins.module_utils._declaration_check import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
@@ -145,7 +153,7 @@ def problems(values: dict[str, str], declaration: dict, path: str) -> list[Probl
     """Where the operator's file and the declaration do not fit together."""
     found, services = [], _declaration.services(declaration)
     accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
-    known = accepted | set(_declaration.OWN_SECRETS)
+    known = accepted | set(_declaration.OWN_SECRETS) | _own_secrets.NAMES
     for name in values:
         if name not in known:
             step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}"
@@ -201,7 +209,7 @@ def projection(values: dict[str, str], declaration: dict, document: dict) -> dic
 
     Raises CredentialsError when there is a service without a login.
     """
-    wanted = {name: values[name] for name in _declaration.OWN_SECRETS}
+    wanted = {name: values[name] for name in (*_declaration.OWN_SECRETS, *(name for name in _declaration.OVERLAP if values.get(name)))}
     for service in _declaration.services(declaration):
         slot, target = _credentials.in_use(document["credentials"].get(service["name"])), service["database"]
         if slot is None:
