@@ -45,7 +45,8 @@ class ActionModule(TeamAction):
 
     def _keys(self) -> list[bytes]:
         """The host's key; while the team's is being changed those before it too, which still may be what opens its file."""
-        return [_team_env.host_key(key, self._vars["inventory_hostname"]) for key in self.team_env(self._declared, self._vars).keys()]
+        of_team = self.team_env(self._declared, self._vars).keys()
+        return [_team_env.host_key(key, self._vars["inventory_hostname"]) for key in of_team]
 
     def _wanted(self, held: dict[str, str]) -> dict[str, str]:
         """What the host's file should hold."""

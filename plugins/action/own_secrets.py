@@ -37,7 +37,7 @@ class ActionModule(TeamAction):
         names = ["".join(f"{name}\n" for name in sorted(side)) for side in (before, after)]
         told = {"under_way": _own_secrets.under_way(after), "diff": {"before": names[0], "after": names[1]}}
         following = [kind for kind, name in _own_secrets.KINDS.items() if name + _own_secrets.NEXT in after]
-        return {**result, **told, "changed": after != before, "following": following}
+        return {**result, **told, "changed": after != before, "following": following, "resumed": bool(_own_secrets.under_way(before))}
 
     @staticmethod
     def _step(step: str, values: dict[str, str], kinds: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _declaration, _edge, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _edge, _rotation
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._rekey import Rekey
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._store_action import StopError, StoreAction

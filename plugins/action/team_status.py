@@ -24,7 +24,8 @@ class ActionModule(TeamAction):
         result = super().run(tmp, task_vars)
         arguments, declared = self._task.args, self.declaration(task_vars)
         try:
-            keys = self.team_env(declared, task_vars).keys()
+            env = self.team_env(declared, task_vars)
+            keys, values = env.keys(), env.read()
             copies = [_credentials_file.opened(held, keys, declared["mcp_team"]) for held in arguments["stores"] if held.get("document")]
             document = _credentials.merged(declared["mcp_team"], copies)
         except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
@@ -37,8 +38,11 @@ class ActionModule(TeamAction):
                 "users": _declaration.user_services(on_host),
                 "states": told.get("states", {}) if not told.get("unreachable") else None,
             }
-        rows = _status.rows(declared, document, hosts, datetime.datetime.now(datetime.UTC))
+        now = datetime.datetime.now(datetime.UTC)
+        rows = _status.rows(declared, document, hosts, now)
+        own = _status.own(values, document, env.next_key_file.exists(), now)
         active = _status.active(hosts)
         text = _table.text(_status.COLUMNS, rows) + (f"\n\n{_table.text(_status.ACTIVE, active)}" if active else "")
-        self._display.display(json.dumps({"services": rows, "users": active}, indent=2) if arguments.get("format") == "json" else text)
-        return {**result, "changed": False, "services": rows, "users": active, "well": _status.well(rows)}
+        text += f"\n\n{_table.text(_status.OWN, own)}"
+        self._display.display(json.dumps({"services": rows, "users": active, "own_secrets": own}, indent=2) if arguments.get("format") == "json" else text)
+        return {**result, "changed": False, "services": rows, "users": active, "own_secrets": own, "well": _status.well(rows, own)}

@@ -162,7 +162,7 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
 def bridges(manifest: dict, marks: dict[str, str], team_token: str = "", bearers: dict[str, list[str]] | None = None) -> list[dict]:
     """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again.
 
-    With ``team_token`` each is asked for its tools too. ``bearers``: service → labels of the bearers that it should accept; those that are not named are not asked.
+    With ``team_token`` each is asked for its tools too. ``bearers``: service → labels of the bearers that it should accept; others are not asked.
     """
     found = []
     for name, service in manifest["services"].items():
@@ -178,5 +178,14 @@ def bridges(manifest: dict, marks: dict[str, str], team_token: str = "", bearers
                 [f"{folder}/supervisorctl", "-c", f"{manifest['configuration']}/supervisord.conf", "signal", "HUP", name],
             ]
         token = _declaration.bridge_token(team_token, name) if team_token else ""
-        found.append({"name": name, "port": service["listen"]["port"], "mark": marks.get(name, ""), "reload": reload, "token": token, "bearers": (bearers or {}).get(name)})
+        found.append(
+            {
+                "name": name,
+                "port": service["listen"]["port"],
+                "mark": marks.get(name, ""),
+                "reload": reload,
+                "token": token,
+                "bearers": (bearers or {}).get(name),
+            }
+        )
     return found

@@ -227,7 +227,7 @@ class Registry:
 def desired_of(params: dict) -> dict:
     """The wishes in the gateway's spelling. Raises CannotConverge with every mistake in them."""
     desired = registry.normalise({kind: params[kind] for kind in ("teams", "gateways", "servers", "clients")})
-    desired["in_place"] = params["encrypts_updates"]
+    desired["in_place"] = params.get("encrypts_updates", False)
     desired["gateways"] = [{**gateway, "url": contextforge.stored_url(gateway["url"])} for gateway in desired["gateways"]]
     mistakes = registry.problems(desired)
     if desired["clients"] and not params["client_config"]:

@@ -43,7 +43,8 @@ options:
         default: ""
       bearers:
         description:
-          - Labels of the bearers that it should accept, as RV(mcp.tenancy.host_env#module:bearers) has them. A bridge that accepts others is told to read them again.
+          - Labels of the bearers that it should accept, as RV(mcp.tenancy.host_env#module:bearers) has them. A bridge that accepts others is told to
+            read them again.
           - Nobody asks about bearers when it is not set.
         type: list
         elements: str

@@ -48,8 +48,8 @@ options:
     default: 0
   encrypts_updates:
     description:
-      - The gateway encrypts what it stores for upstreams whichever way it comes, as the role C(gateway) of this collection has it do. A changed bearer then takes
-        the place of the one before at once, and no call fails as long as the upstream accepts both.
+      - The gateway encrypts what it stores for upstreams whichever way it comes, as the role C(gateway) of this collection has it do. A changed bearer then
+        takes the place of the one before at once, and no call fails as long as the upstream accepts both.
     type: bool
     default: false
     version_added: "0.4.0"

@@ -9,8 +9,8 @@ module: own_secrets
 version_added: "0.4.0"
 short_description: The steps of a change of a team's own secrets
 description:
-  - Writes into the team's C(.env) which of its own secrets are being changed and how far that is. C(own_secrets.yml) has the order; C(deploy.yml) carries out what
-    the file says after each step.
+  - Writes into the team's C(.env) which of its own secrets are being changed and how far that is. C(own_secrets.yml) has the order; C(deploy.yml) carries
+    out what the file says after each step.
   - Runs on the control node only. No value is in any output.
 author: the mcp.tenancy authors (@mcp-tenancy)
 options:
@@ -55,6 +55,10 @@ under_way:
   returned: success
   type: list
   elements: str
+resumed:
+  description: Whether a run before had begun.
+  returned: success
+  type: bool
 following:
   description: The kinds whose next secret is not in its place yet.
   returned: success

@@ -60,7 +60,9 @@ class Rekey:
         except _team_env.TeamEnvError as error:
             return error.problems
         if self.under_way and given != keys[0]:
-            return [Problem(str(path), "is another key than the one to which a run before began to change", "run rekey.yml without a key to finish that one first")]
+            return [
+                Problem(str(path), "is another key than the one to which a run before began to change", "run rekey.yml without a key to finish that one first")
+            ]
         if not self.under_way and given in keys:
             return [Problem(str(path), "is the key that the team has already", "give another one, or none to have one made")]
         return []

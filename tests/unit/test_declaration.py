@@ -143,7 +143,7 @@ def test_s2_each_process_is_given_its_own_secrets_only() -> None:
     assert {name for name, source in services["gateway"]["secrets"].items() if source.get("optional")} == before
     for name in ("postgres-dev", "mongodb-dev", "postgres-prod"):
         held = services[name]["secrets"]
-        assert {(source["part"], source["service"], source.get("optional", False)) for source in held.values()} == {("bridge", name, False), ("bridge", name, True)}
+        assert {(source["part"], source["service"]) for source in held.values()} == {("bridge", name)}
         assert [name for name, source in held.items() if not source.get("optional")] == ["MCP_BRIDGE_TOKEN"]
         keys = {source["key"] for source in services[name]["wrapped"]["secrets"].values()}
         engine, environment = name.split("-")

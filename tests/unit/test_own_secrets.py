@@ -38,7 +38,7 @@ def test_each_step_can_be_done_again_and_what_is_under_way_is_not_begun_anew() -
 
 def test_what_is_asked_for_is_named_or_refused_with_what_there_is() -> None:
     assert _own_secrets.asked("bearers, jwt,bearers") == ["bearers", "jwt"] and _own_secrets.asked("") == _own_secrets.asked(None) == []
-    with pytest.raises(_own_secrets.OwnSecretsError, match="csrf is none of bearers, admin, jwt, encryption. Next:"):
+    with pytest.raises(_own_secrets.OwnSecretsError, match=r"csrf is none of bearers, admin, jwt, encryption. Next:"):
         _own_secrets.asked(["csrf", "jwt"])
 
 

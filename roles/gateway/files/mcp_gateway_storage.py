@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import JSON, Column, Engine, Table, inspect, select, text, update
 from sqlalchemy.types import TypeDecorator
 
-
 SECRET, BEFORE = "AUTH_ENCRYPTION_SECRET", "_BEFORE"
 
 
@@ -49,7 +48,7 @@ def encrypt_rows(engine: Engine, table: Table, column: Column) -> int:
 
 
 def under_the_secret_of_now(environ: Mapping[str, str]) -> None:
-    """Encrypt with the secret of now what still is under the one before, in one transaction. Nothing happens where there is none before, or nothing is under it.
+    """Encrypt with the secret of now what still is under the one before, in one transaction. Nothing happens where there is none before, or nothing under it.
 
     The gateway's own script does it, which knows all its columns; called here, so that no secret is in a command line and none is forgotten. Raises SystemExit:
     a gateway that cannot read what it stored would start, and fail at each call.
