@@ -37,7 +37,7 @@ class ActionModule(TeamAction):
 
     def _credentials(self, declared: dict, task_vars: dict) -> list[dict]:
         env = self.team_env(declared, task_vars)
-        document = _credentials_file.opened(self._task.args["document"], env.key(), declared["mcp_team"])
+        document = _credentials_file.opened(self._task.args["document"], env.keys(), declared["mcp_team"])
         values, rotation, files, found = env.read(), _rotation.of(declared), self.database_material(declared, task_vars), []
         for service in [*_declaration.services(declared), *_people.services(declared, document)]:
             entry = document["credentials"].get(service["name"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import os
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import (
     _accounts,
@@ -22,16 +21,12 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import (
     _walk,
 )
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
-from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
+from ansible_collections.mcp.tenancy.plugins.plugin_utils._store_action import StopError, StoreAction
 
 PASSWORD_BYTES = 24
 
 
-class StopError(Exception):
-    """The run ends here; nothing was half done."""
-
-
-class ActionModule(TeamAction):
+class ActionModule(StoreAction):
     """``mcp.tenancy.credential_walk``: read, decide (pure), write."""
 
     _supports_check_mode = True
@@ -42,7 +37,7 @@ class ActionModule(TeamAction):
         self._vars, self._arguments = task_vars, self._task.args
         self._declared = self.declaration(task_vars)
         try:
-            self._key = self.team_env(self._declared, task_vars).key()
+            self._keys = self.team_env(self._declared, task_vars).keys()
             return {**result, **getattr(self, f"_{self._arguments['phase']}")()}
         except (StopError, _credentials.CredentialsError, _team_env.TeamEnvError, _accounts.AccountError) as error:
             return {**result, "failed": True, "msg": f"{error}"}
@@ -64,12 +59,12 @@ class ActionModule(TeamAction):
             return {**self._state(held, []), "changed": False, "on_their_way": on_their_way}
         if self._task.check_mode:
             return {**self._state(held, []), "changed": True, "on_their_way": on_their_way}
-        lease = self._acquired()
+        lease = self._acquired(self._lease_seconds())
         if lease["version"] != held["version"]:
             self._store(operation="release", fence=lease["fence"])
             raise StopError("the credentials' store was changed while this run read it. Next: run again")
         document = self._begun(document, fresh, now)
-        written = self._written(document, lease)
+        written = self._document_written(document, lease)
         if not fresh:
             self._store(operation="release", fence=lease["fence"])
         return {**written, "names": fresh, "changed": True, "on_their_way": on_their_way}
@@ -83,7 +78,7 @@ class ActionModule(TeamAction):
             )
         forced, now = self._forced(), datetime.datetime.now(datetime.UTC)
         settings = _rotation.of(self._declared)
-        held = self._store(operation="read") if self._task.check_mode else self._acquired()
+        held = self._store(operation="read") if self._task.check_mode else self._acquired(self._lease_seconds())
         try:
             document = self._adopted(held)
             if order := self._arguments.get("person"):
@@ -104,7 +99,7 @@ class ActionModule(TeamAction):
             told |= self._whom_to_ask(document, batch)
             if document["credentials"] == before["credentials"] and document["version"] == held["version"]:
                 return {**self._state(held, batch), **told, "changed": False}
-            return {**self._written(document, held), **told, "names": batch, "changed": True}
+            return {**self._document_written(document, held), **told, "names": batch, "changed": True}
         except Exception:
             if not self._task.check_mode:
                 self._store(operation="release", fence=held["fence"])
@@ -153,7 +148,8 @@ class ActionModule(TeamAction):
         services = _declaration.services(self._declared)
         values = self.team_env(self._declared, self._vars).read()
         logins = _credentials_file.given(values, services, lambda service: _team_env.names(service, self._declared))
-        label = _credentials_file.label(self._key)
+        document = _credentials_file.labelled(document, self._keys[0])
+        label = _credentials_file.label(document)
         document, wrong = _credentials.adopted(document, services, logins, label, _credentials_file.now(), _credentials_file.mark)
         if wrong:
             raise StopError("Nothing was changed: " + "; ".join(wrong))
@@ -177,7 +173,7 @@ class ActionModule(TeamAction):
         same = {"names": state["names"], "looked_at": state.get("looked_at", [])}
         if after["credentials"] == document["credentials"]:
             return {**self._state(state, state["names"]), **same, "changed": False}
-        return {**self._written(after, state), **same, "changed": True}
+        return {**self._document_written(after, state), **same, "changed": True}
 
     def _names(self) -> list[str]:
         return self._arguments["state"]["names"]
@@ -192,7 +188,7 @@ class ActionModule(TeamAction):
         login = None
         if order.get("login_file") and service is not None:
             login = _credentials_file.given_in_file(self.control_path(order["login_file"], self._vars), service)
-        label = _credentials_file.label(self._key)
+        label = _credentials_file.label(document)
         return _people.asked(document, self._declared, {**order, "login": login}, label, _credentials_file.now(), _credentials_file.mark)
 
     def _whom_to_ask(self, document: dict, names: list[str]) -> dict:
@@ -227,38 +223,14 @@ class ActionModule(TeamAction):
     # The store
 
     def _opened(self, held: dict) -> dict:
-        return _credentials_file.opened(held, self._key, self._declared["mcp_team"])
+        return _credentials_file.opened(held, self._keys, self._declared["mcp_team"])
 
     @staticmethod
     def _state(held: dict, names: list[str]) -> dict:
         return {"document": held["document"], "version": held["version"], "fence": held["fence"], "names": names}
 
-    def _acquired(self) -> dict:
-        """The lease; a process of this machine that has ended does not keep it."""
-        me, seconds = _credentials_file.holder(os.getppid()), self._lease_seconds()
-        found = self._store_once(operation="acquire", holder=me, seconds=seconds)
-        if found.get("failed") and found.get("holder") and _credentials_file.is_gone(found["holder"]):
-            found = self._store_once(operation="acquire", holder=me, seconds=seconds, instead_of=found["holder"])
-        if found.get("failed"):
-            raise StopError(found["msg"])
-        return found
-
     def _lease_seconds(self) -> float:
         return _rotation.of(self._declared).lease
 
-    def _written(self, document: dict, base: dict) -> dict:
-        version = max(document["version"], base["version"]) + 1
-        document = {**document, "version": version}
-        text = _credentials_file.sealed(document, self._key)
-        self._store(operation="write", document=text, version=version, base=base["version"], fence=base["fence"], seconds=self._lease_seconds())
-        return {"document": text, "version": version, "fence": base["fence"]}
-
-    def _store(self, **options: object) -> dict:
-        found = self._store_once(**options)
-        if found.get("failed"):
-            raise StopError(found["msg"])
-        return found
-
-    def _store_once(self, **options: object) -> dict:
-        arguments = {"path": self._arguments["path"], **options}
-        return self._execute_module("mcp.tenancy.credential_store", module_args=arguments, task_vars=self._vars)
+    def _document_written(self, document: dict, base: dict) -> dict:
+        return self._written(document, base, self._keys[0], self._lease_seconds())

@@ -24,14 +24,13 @@ class ActionModule(TeamAction):
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
         self._vars, self._declared = task_vars, self.declaration_of_host(task_vars)
-        if not self._task.args["manifest"]["services"]:  # the host could not be asked before
+        if not self._task.args.get("rekey") and not self._task.args["manifest"]["services"]:  # the host could not be asked before
             found = self._execute_module("ansible.builtin.ping", task_vars=task_vars)
             why = "how its services are started could not be read. Next: see that the host is up; run deploy.yml for it if it never had one"
             return {**result, **found} if found.get("unreachable") else {**result, "failed": True, "msg": why}
         try:
-            key, wanted = self._wanted()
             for _attempt in range(TRIES):
-                found = self._replace_where_it_differs(key, wanted)
+                found = self._replace_where_it_differs()
                 if not found.get("raced"):
                     break
             if "marks" in found:
@@ -40,33 +39,55 @@ class ActionModule(TeamAction):
             return {**result, "failed": True, "msg": str(error)}
         return {**result, **found}
 
-    def _wanted(self) -> tuple[bytes, dict[str, str]]:
-        """The host's key, and what its file should hold."""
+    def _sealed_as(self) -> str:
+        """The name under which the host's own key encrypts the vault key; empty where it does not."""
+        if self._task.args.get("rekey"):
+            return _declaration.key_sealed_as(self._declared)
+        return self._task.args["manifest"].get("key_sealed_as", "")
+
+    def _keys(self) -> list[bytes]:
+        """The host's key; while the team's is being changed those before it too, which still may be what opens its file."""
+        of_team = self.team_env(self._declared, self._vars).keys()
+        return [_team_env.host_key(key, self._vars["inventory_hostname"]) for key in of_team]
+
+    def _wanted(self, held: dict[str, str]) -> dict[str, str]:
+        """What the host's file should hold."""
+        if self._task.args.get("rekey"):
+            return held
         team, env = self._declared["mcp_team"], self.team_env(self._declared, self._vars)
-        team_key, values = env.key(), env.read()
-        document = _credentials_file.opened(self._task.args["credentials"], team_key, team)
+        values = env.read()
+        document = _credentials_file.opened(self._task.args["credentials"], env.keys(), team)
         # A check before the first deploy: what would be made is not there yet, its place is taken by what would change anyway.
         values = {**_team_env.generate(values), **values}
         if self._task.check_mode:
             document = _credentials_file.with_stand_ins(document, _declaration.services(self._declared))
         clients = self.database_material(self._declared, self._vars).clients(self._declared)
-        return _team_env.host_key(team_key, self._vars["inventory_hostname"]), _team_env.projection(values, self._declared, document, clients)
+        return _team_env.projection(values, self._declared, document, clients)
 
-    def _replace_where_it_differs(self, key: bytes, wanted: dict[str, str]) -> dict:
-        arguments = self._task.args
-        options = {"path": arguments["path"], "key_path": arguments["key_path"], "sealed_as": arguments["manifest"].get("key_sealed_as", "")}
+    def _replace_where_it_differs(self) -> dict:
+        arguments, keys = self._task.args, self._keys()
+        key = keys[0]
+        options = {"path": arguments["path"], "key_path": arguments["key_path"], "sealed_as": self._sealed_as()}
         found = self._execute_module("mcp.tenancy.host_env", module_args={**options, "key": key.decode()}, task_vars=self._vars)
         if found.get("failed") or found.get("unreachable"):
             return found
-        held = self._held(found, key, self._declared["mcp_team"])
-        newer = _team_env.newer_on_the_host(held, wanted, self._declared)
-        if newer and not arguments.get("back"):
+        if self._keys() != keys:  # the team's key was changed meanwhile
+            return {"failed": True, "msg": "the team's key changes again and again. Next: run again", "raced": True}
+        if arguments.get("rekey") and not found["present"]:  # a host that never had a deploy
+            return {"changed": False, "changed_keys": []}
+        held, under = self._held(found, keys, self._declared["mcp_team"])
+        if found["present"] and under is None and arguments.get("rekey"):
+            what = f"{self._vars['inventory_hostname']}: {options['path']} opens with none of the team's keys"
+            raise _credentials.CredentialsError(f"{what}. Next: run deploy.yml, which makes it anew; then run rekey.yml again")
+        wanted = self._wanted(held)
+        newer = _team_env.newer_on_the_host(held, wanted, self._declared) if not (arguments.get("back") or arguments.get("rekey")) else []
+        if newer:
             raise _credentials.CredentialsError(
                 f"{self._vars['inventory_hostname']} has a later generation of {', '.join(newer)} than the store: a rotation is under way or was cut off, "
                 "or the store was restored from an older copy. Next: run rotate.yml, which goes on from there; or bring the newer store back"
             )
         changed = [name for name in sorted({*held, *wanted}) if held.get(name) != wanted.get(name)]
-        rewrite = bool(changed) or not found["present"]
+        rewrite = bool(changed) or not found["present"] or under not in (None, key)
         if (rewrite or found["changed"]) and not self._task.check_mode:
             text = _team_env.encrypt(_dotenv_file.render(wanted).encode(), key, self._declared["mcp_team"]).decode() if rewrite else None
             written = {**options, "key": key.decode(), "content": text, "write": True, "instead_of": found["ciphertext"]}
@@ -79,8 +100,7 @@ class ActionModule(TeamAction):
         return {
             "changed": rewrite or found["changed"],
             "changed_keys": changed,
-            "revisions": _team_env.revisions(arguments["manifest"], wanted, key),
-            "marks": {service["name"]: wanted[service["mark"]] for service in self._with_logins()},
+            **({} if arguments.get("rekey") else self._told(wanted)),
             "diff": {"before_header": options["path"], "after_header": options["path"], "before": names[0], "after": names[1]},
         }
 
@@ -88,12 +108,19 @@ class ActionModule(TeamAction):
         """The services of this host that are given a login, or those of people."""
         return [*_declaration.services(self._declared), *(one for one in _declaration.user_services(self._declared) if one["stored"])]
 
+    def _told(self, wanted: dict[str, str]) -> dict:
+        """What the services should be running, with which logins, and whom they should let in."""
+        marks = {service["name"]: wanted[service["mark"]] for service in self._with_logins()}
+        named = [*_declaration.services(self._declared), *_declaration.user_services(self._declared)]
+        bearers = {service["name"]: _declaration.bearers(wanted, service["name"]) for service in named}
+        return {"revisions": _team_env.revisions(self._task.args["manifest"], wanted), "marks": marks, "bearers": bearers}
+
     @staticmethod
-    def _held(found: dict, key: bytes, team: str) -> dict[str, str]:
-        """What the host has now; nothing when its file cannot be opened with its key (it is then written anew)."""
-        if not found["present"]:
-            return {}
-        try:
-            return _dotenv_file.parse(_team_env.decrypt(found["ciphertext"].encode(), key, team).decode())
-        except (AnsibleError, ValueError):
-            return {}
+    def _held(found: dict, keys: list[bytes], team: str) -> tuple[dict[str, str], bytes | None]:
+        """What the host has now and the key that opens it; nothing when none of its keys does (it is then written anew)."""
+        for key in keys if found["present"] else []:
+            try:
+                return _dotenv_file.parse(_team_env.decrypt(found["ciphertext"].encode(), key, team).decode()), key
+            except (AnsibleError, ValueError):
+                continue
+        return {}, None

@@ -24,8 +24,9 @@ class ActionModule(TeamAction):
         result = super().run(tmp, task_vars)
         arguments, declared = self._task.args, self.declaration(task_vars)
         try:
-            key = self.team_env(declared, task_vars).key()
-            copies = [_credentials_file.opened(held, key, declared["mcp_team"]) for held in arguments["stores"] if held.get("document")]
+            env = self.team_env(declared, task_vars)
+            keys, values = env.keys(), env.read()
+            copies = [_credentials_file.opened(held, keys, declared["mcp_team"]) for held in arguments["stores"] if held.get("document")]
             document = _credentials.merged(declared["mcp_team"], copies)
         except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
             return {**result, "failed": True, "msg": str(error)}
@@ -38,14 +39,17 @@ class ActionModule(TeamAction):
                 "states": told.get("states", {}) if not told.get("unreachable") else None,
                 "edge": _edge_told(_edge.of(on_host), arguments.get("edges", {}).get(host) or {}),
             }
-        rows = _status.rows(declared, document, hosts, datetime.datetime.now(datetime.UTC))
+        now = datetime.datetime.now(datetime.UTC)
+        rows = _status.rows(declared, document, hosts, now)
+        own = _status.own(values, document, env.next_key_file.exists(), now)
         active = _status.active(hosts)
         databases = _status.databases({host: told.get("databases") or {} for host, told in (arguments.get("databases") or {}).items()})
         text = _table.text(_status.COLUMNS, rows) + (f"\n\n{_table.text(_status.ACTIVE, active)}" if active else "")
         text += f"\n\n{_table.text(_status.DATABASES, databases)}" if databases else ""
-        self._display.display(json.dumps({"services": rows, "users": active, "databases": databases}, indent=2) if arguments.get("format") == "json" else text)
-        well = _status.well(rows) and _status.databases_well(databases)
-        return {**result, "changed": False, "services": rows, "users": active, "databases": databases, "well": well}
+        text += f"\n\n{_table.text(_status.OWN, own)}"
+        told = {"services": rows, "users": active, "databases": databases, "own_secrets": own}
+        self._display.display(json.dumps(told, indent=2) if arguments.get("format") == "json" else text)
+        return {**result, "changed": False, **told, "well": _status.well(rows, own) and _status.databases_well(databases)}
 
 
 def _edge_told(edge: dict | None, probed: dict) -> dict | None:

@@ -25,6 +25,7 @@ class Bridge:
     """``mark``: the name of the login that it should use. ``reload``: commands, one after the other. ``token``: its bearer, to be asked as a client.
 
     ``tls``: the name of the CA and client certificate that it should use; empty where that is not looked at.
+    ``bearers``: labels of the bearers that it should accept, exactly these; None where nobody wants to know.
     """
 
     name: str
@@ -33,10 +34,11 @@ class Bridge:
     reload: list[list[str]]
     token: str = field(default="", repr=False)
     tls: str = ""
+    bearers: list[str] | None = None
 
     def right(self, said: dict) -> bool:
-        """Whether it uses what it should."""
-        return said.get("credential") == self.mark and self.tls in ("", said.get("tls"))
+        """Whether it uses and accepts what it should, by what it said."""
+        return said.get("credential", "") == self.mark and self.tls in ("", said.get("tls")) and (self.bearers is None or said.get("bearers") == self.bearers)
 
 
 def ask(port: int) -> dict | None:
@@ -102,7 +104,8 @@ def _settle(bridge: Bridge, state: dict, deadline: float, asking: Ask, drained: 
 
 def _look(bridge: Bridge, asking: Ask) -> dict:
     said = asking(bridge.port) or {}
-    return {"credential": said.get("credential", ""), "tls": said.get("tls", ""), "refused": said.get("refused", 0), "changed": False, "error": ""}
+    told = {"credential": said.get("credential", ""), "tls": said.get("tls", ""), "bearers": said.get("bearers"), "refused": said.get("refused", 0)}
+    return {**told, "changed": False, "error": ""}
 
 
 def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: bool) -> dict:
@@ -120,7 +123,11 @@ def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: b
             why = (
                 said.get("trouble")
                 or said.get("why")
-                or ("calls are still under way on the login before" if right else "it still uses another login, CA or client certificate")
+                or (
+                    "calls are still under way on the login before"
+                    if right
+                    else "it still uses another login, CA or client certificate, or accepts other bearers"
+                )
             )
         if time.monotonic() > deadline:
             used = (said or {}).get("credential", "")

@@ -171,6 +171,24 @@ class Client:
         self._secrets.add(password)
         self._call("POST", "/v1/auth/email/admin/users", json={"email": email, "password": password, "is_admin": False})
 
+    def logs_in(self, email: str, password: str) -> bool:
+        """Whether a person gets in with a password, found out by doing it. A failed one counts as an attempt until the next that succeeds."""
+        self._secrets.add(password)
+        try:
+            self._call("POST", "/v1/auth/email/login", json={"email": email, "password": password})
+        except GatewayError as error:
+            if error.status == 401:
+                return False
+            if error.status == 403:  # the right one, but the gateway wants another at the next login: it is too old, or an administrator said so
+                return True
+            raise
+        return True
+
+    def set_password(self, email: str, password: str) -> None:
+        """FAULT "same password": the one that a user has is refused with 400, so whether it is set has to be asked first (:meth:`logs_in`)."""
+        self._secrets.add(password)
+        self._call("PATCH", f"/v1/auth/email/admin/users/{quote(email, safe='@')}", json={"password": password})
+
     def list_teams(self) -> list[dict]:
         """Teams that somebody made; personal teams are left out, they come and go with their users."""
         rows = self._pages("/v1/teams/", "teams")
@@ -220,15 +238,19 @@ class Client:
             body.update(auth_type="bearer", auth_token=auth_token)
         return self._gateway(self._call("POST", "/v1/gateways", json=body))
 
-    def update_gateway(self, row: dict, changes: dict, clear_auth: bool = False) -> dict:
+    def update_gateway(self, row: dict, changes: dict, clear_auth: bool = False, bearer: str | None = None) -> dict:
         """The row after a change in place: its id, its tools' ids and its places in virtual servers stay.
 
         FAULT "erased credential" (IBM/mcp-context-forge#6446): a PUT without the auth fields erases the stored credential, and a PUT with the clear one
-        stores it bare. The mask keeps the ciphertext, so that is what goes along; a changed bearer needs :meth:`create_gateway`.
+        stores it bare. The mask keeps the ciphertext, so that is what goes along; a changed bearer needs :meth:`create_gateway`, or a gateway that
+        encrypts what it stores however it came (roles/gateway, mcp_gateway_storage.py): of that one ``bearer`` takes the place of the stored one at once.
         """
         auth = {"": {}, "bearer": {"auth_type": "bearer", "auth_token": MASK}}.get(row["auth_type"])
         if clear_auth:
             auth = {"auth_type": ""}
+        if bearer is not None:
+            self._secrets.add(bearer)
+            auth = {"auth_type": "bearer", "auth_token": bearer}
         path = f"/v1/gateways/{row['id']}"
         if auth is None:
             raise GatewayError("PUT", path, 0, f"its stored credential is of type {row['auth_type']}, which an update would put in clear; change it by hand")

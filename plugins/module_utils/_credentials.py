@@ -6,7 +6,7 @@
 
 One document for each team::
 
-    {"format": 1, "team": "team_a", "version": 12,
+    {"format": 1, "team": "team_a", "version": 12, "labels": "…",
      "credentials": {"postgres-dev": {
         "kind": "managed", "generation": 3, "active": "a", "changed_at": "2026-11-23T20:00:00Z",
         "slots": {"a": {"login": "…", "password": "…", "mark": "3.5f0c…", "since": "…"}, "b": {…}},
@@ -15,8 +15,9 @@ One document for each team::
         "earlier": ["…"]}}}
 
 ``version`` rises with each write. A ``mark`` names one login with one password and tells nothing about it; hosts and bridges report it. ``earlier``
-holds keyed digests of logins that were given to us and are no longer used, so that an old checkout cannot bring them back. The slot ``given`` is a
-login that somebody else made, before the credential was managed. What a walk does to an entry is in :mod:`_walk`.
+holds keyed digests of logins that were given to us and are no longer used, so that an old checkout cannot bring them back; ``labels`` is their key, which
+outlives the team's. The slot ``given`` is a login that somebody else made, before the credential was managed. What a walk does to an entry is in
+:mod:`_walk`. ``rekeyed_at``, where the team's key was ever changed, says when.
 """
 
 from __future__ import annotations

@@ -68,6 +68,9 @@ OWN_SECRETS = {
     "DEFAULT_USER_PASSWORD": 24,
 }
 
+#: What a host has beside them for as long as one takes the place of another (:mod:`_own_secrets`).
+OVERLAP = ("MCP_BRIDGE_TOKEN_NEXT", "MCP_BRIDGE_TOKEN_BEFORE", "AUTH_ENCRYPTION_SECRET_BEFORE")
+
 #: Ports of `translate` on loopback, closed to other users by the firewall: so many for each service (generations overlap), from this range.
 TRANSLATE_PORTS, TRANSLATE_RANGE = 4, (30000, 32767)
 #: Longest name of a user that Debian's tools take.
@@ -93,6 +96,8 @@ CLIENT_FILE = "client.pem"
 IDENTITY = "MCP_IDENTITY_SECRET"
 #: Each service's own bearer is derived from this one.
 BRIDGE_TOKEN = "MCP_BRIDGE_TOKEN"  # noqa: S105 - a name
+#: Secrets whose change is no reason to start the gateway anew: it reads them once, at its very first start.
+READ_ONCE = ("PLATFORM_ADMIN_PASSWORD",)
 
 
 def credential_key(engine: str, environment: str) -> str:
@@ -150,6 +155,11 @@ def group(declaration: dict) -> str:
 def user(declaration: dict, service: str) -> str:
     """The user that one service runs as. A team's name has no hyphen, so no two teams can meet in a name."""
     return _user_name(f"mcp-{declaration['mcp_team']}-{service}")
+
+
+def key_sealed_as(declaration: dict) -> str:
+    """The name under which systemd encrypts a host's vault key with the host's own; empty where there is no systemd."""
+    return f"mcp-tenancy-{declaration['mcp_team']}" if on_systemd(declaration) else ""
 
 
 def _user_name(name: str) -> str:
@@ -337,3 +347,20 @@ def text_of(value: object) -> str:
 def bridge_token(team_token: str, service: str) -> str:
     """The bearer of one service's bridge: derived, so that a service that is taken over opens no other. ``mcp-unseal`` derives the same."""
     return hmac.new(team_token.encode(), f"mcp.tenancy bridge\0{service}".encode(), hashlib.sha256).hexdigest()
+
+
+def bearer_secrets(service: str) -> dict[str, dict]:
+    """What a service's bridge is given as its bearers: its own, and the next one or the one before, where there is one. It takes them while it runs."""
+    same = {"part": "bridge", "service": service, "while_running": True}
+    others = {name: {"key": name, "optional": True, **same} for name in OVERLAP if name.startswith(BRIDGE_TOKEN)}
+    return {BRIDGE_TOKEN: {"key": BRIDGE_TOKEN, **same}, **others}
+
+
+def bearers(values: dict[str, str], service: str) -> list[str]:
+    """The labels of the bearers that a service's bridge should accept, by the host's own variables."""
+    return sorted(bearer_label(bridge_token(values[name], service)) for name in bearer_secrets(service) if values.get(name))
+
+
+def bearer_label(bearer: str) -> str:
+    """A label that changes with a bearer and tells nothing about it. The bridge makes the same (services/mcp_bridge, access.py)."""
+    return hashlib.sha256(f"label\0{bearer}".encode()).hexdigest()[:12]

@@ -43,7 +43,7 @@ def manifest(declaration: dict, programs: dict) -> dict:
         ],
         "listen": {"host": "127.0.0.1", "port": front["port"]},
         "environment": {**front["settings"], **targets, **_edge.gateway_settings(declaration)},
-        "secrets": {**{name: {"key": name, "part": "value"} for name in front["secrets"]}, **bearers},
+        "secrets": {**_gateway_secrets(front["secrets"]), **bearers},
         "priority": 200,
         "files": [*GATEWAY_FILES, *HOST_TOOLS],
     }
@@ -60,10 +60,17 @@ def manifest(declaration: dict, programs: dict) -> dict:
         entry["files"] = {file: programs["files"].get(file, "") for file in entry["files"]}
     host = {"team": declaration["mcp_team"], "runtime_directory": where["run"], "env": where["env"], "key": where["key"]}
     host |= {"tools": where["bin"], "tools_python": programs["tools_python"], "configuration": where["etc"], "path": where["manifest"]}
-    if _declaration.on_systemd(declaration):
-        host["key_sealed_as"] = f"mcp-tenancy-{declaration['mcp_team']}"
+    if sealed_as := _declaration.key_sealed_as(declaration):
+        host["key_sealed_as"] = sealed_as
     edge = _edge.manifest_entry(declaration, programs.get("edge", ""))
     return {**host, "services": entries, **({"edge": edge} if edge else {})}
+
+
+def _gateway_secrets(names: list[str]) -> dict[str, dict]:
+    """Its own, and for one start the secret under which its database was before."""
+    own = {name: {"key": name, "part": "value", **({"while_running": True} if name in _declaration.READ_ONCE else {})} for name in names}
+    before = [name for name in _declaration.OVERLAP if not name.startswith(_declaration.BRIDGE_TOKEN)]
+    return {**own, **{name: {"key": name, "part": "value", "optional": True, "while_running": True} for name in before}}
 
 
 def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
@@ -71,7 +78,7 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
     entry = {
         "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
         "environment": {},
-        "secrets": {_declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]}},
+        "secrets": _declaration.bearer_secrets(service["name"]),
         "credential": service["mark"],
         "priority": 100,
         "files": [*HOST_TOOLS],  # not the CA: a bridge takes another one while it runs
@@ -169,7 +176,7 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
         "command": [*base["command"][:-1], service["name"]],
         "environment": {},
         "secrets": {
-            _declaration.BRIDGE_TOKEN: {"key": _declaration.BRIDGE_TOKEN, "part": "bridge", "service": service["name"]},
+            **_declaration.bearer_secrets(service["name"]),
             _declaration.IDENTITY: {"key": _declaration.IDENTITY, "part": "value"},
         },
         **({"credential": service["mark"]} if service["stored"] else {}),
@@ -187,10 +194,13 @@ def _for_users(declaration: dict, programs: dict, service: dict, base: dict) -> 
     }
 
 
-def bridges(manifest: dict, marks: dict[str, str], team_token: str = "", tls: dict[str, str] | None = None) -> list[dict]:
+def bridges(
+    manifest: dict, marks: dict[str, str], team_token: str = "", tls: dict[str, str] | None = None, bearers: dict[str, list[str]] | None = None
+) -> list[dict]:
     """The bridges of a host in the form of ``mcp.tenancy.bridge_generations``: the login that each should use, and how it is told to read it again.
 
     With ``team_token`` each is asked for its tools too. ``tls``: names of what each should make its connections with, where that is to be seen to.
+    ``bearers``: service → labels of the bearers that it should accept; others are not asked.
     """
     found = []
     for name, service in manifest["services"].items():
@@ -207,5 +217,5 @@ def bridges(manifest: dict, marks: dict[str, str], team_token: str = "", tls: di
             ]
         token = _declaration.bridge_token(team_token, name) if team_token else ""
         found.append({"name": name, "port": service["listen"]["port"], "mark": marks.get(name, ""), "reload": reload, "token": token})
-        found[-1]["tls"] = (tls or {}).get(name, "")
+        found[-1] |= {"tls": (tls or {}).get(name, ""), "bearers": (bearers or {}).get(name)}
     return found

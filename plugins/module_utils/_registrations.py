@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
@@ -82,7 +81,7 @@ def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str)
     """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
     services = [*_declaration.services(declaration), *_declaration.user_services(declaration)]
     of_url = {service["url"]: _declaration.bridge_token(team_token, service["name"]) for service in services}
-    label = {url: hashlib.sha256(f"label\0{token}".encode()).hexdigest()[:12] for url, token in of_url.items()}
+    label = {url: _declaration.bearer_label(token) for url, token in of_url.items()}
     return [{**gateway, "auth_token": of_url[gateway["url"]], "auth_version": label[gateway["url"]]} for gateway in gateways]
 
 

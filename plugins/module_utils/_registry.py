@@ -133,7 +133,8 @@ class Registry:
             changed = {{"team": "team_id"}.get(key, key) for key in action["fields"]}
             changes = {key: value for key, value in fields.items() if key in changed}
             if changes or "auth" in changed:
-                row = self.client.update_gateway(row, changes, clear_auth="auth" in changed)
+                bearer = wanted["auth_token"] if "auth" in changed else None
+                row = self.client.update_gateway(row, changes, clear_auth="auth" in changed and bearer is None, bearer=bearer)
             if changed & {"enabled", "reachable"}:
                 self.client.activate_gateway(row)
         return None
@@ -226,6 +227,7 @@ class Registry:
 def desired_of(params: dict) -> dict:
     """The wishes in the gateway's spelling. Raises CannotConverge with every mistake in them."""
     desired = registry.normalise({kind: params[kind] for kind in ("teams", "gateways", "servers", "clients")})
+    desired["in_place"] = params.get("encrypts_updates", False)
     desired["gateways"] = [{**gateway, "url": contextforge.stored_url(gateway["url"])} for gateway in desired["gateways"]]
     mistakes = registry.problems(desired)
     if desired["clients"] and not params["client_config"]:

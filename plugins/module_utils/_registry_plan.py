@@ -152,7 +152,10 @@ def tokens_of_outsiders(desired: dict, actual: dict, tokens: Iterable[dict]) -> 
 
 
 def plan_gateways(desired: dict, actual: dict) -> list[dict]:
-    """A bearer that is new, changed or dropped shows as ``auth``; new and changed ones can only be done by another row, hence ``replace``."""
+    """A bearer that is new, changed or dropped shows as ``auth``; new and changed ones can only be done by another row, hence ``replace``.
+
+    Unless ``desired["in_place"]`` says that the gateway encrypts what an update brings.
+    """
     actions = []
     for wanted in desired["gateways"]:
         row, twins = pick_gateway(wanted, actual)
@@ -160,7 +163,7 @@ def plan_gateways(desired: dict, actual: dict) -> list[dict]:
         after = {key: wanted[key] for key in ("url", "transport", "team", "visibility", "description", "tags", "passthrough_headers")}
         after |= {"auth": wanted["auth_version"] or "", "enabled": True, "reachable": True, "tools": "as the gateway"}
         action = _action("gateway", wanted["name"], row, after, _gateway_before(row, after, actual) if row else None)
-        if action["action"] == "update" and action["fields"].get("auth", {}).get("after"):
+        if action["action"] == "update" and action["fields"].get("auth", {}).get("after") and not desired.get("in_place"):
             action["action"] = "replace"
         if action["action"] == "create":
             action["fields"] = {key: value for key, value in action["fields"].items() if key not in ("enabled", "reachable", "tools")}

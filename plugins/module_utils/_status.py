@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _own_secrets, _rotation
 from ansible_collections.mcp.tenancy.plugins.module_utils._database_tls import UNREACHABLE
 
 ACTIVE = ("host", "service", "user", "login", "calls", "in flight", "idle", "memory")
+OWN = ("own secret", "age", "state")
 COLUMNS = ("host", "service", "environment", "health", "login", "slot", "generation", "age", "due in", "last result")
 DATABASES = ("host", "service", "database", "TLS", "certificate until", "what is wrong")
 #: Days before its end from which a certificate is spoken of.
@@ -97,13 +99,30 @@ def rows(declaration: dict, document: dict, hosts: dict[str, dict], now: datetim
     return found
 
 
+def own(values: dict[str, str], document: dict, rekey_under_way: bool, now: datetime.datetime) -> list[dict]:
+    """A row for the vault key and each of our own secrets that can be changed: how old, as far as it was written down, and whether a change is under way."""
+    found = [_own("vault key", document.get("rekeyed_at", "")[:10], "rekey.yml" if rekey_under_way else "", now)]
+    since, busy = _own_secrets.since(values), _own_secrets.under_way(values)
+    return found + [_own(kind, since.get(kind, ""), "own_secrets.yml" if kind in busy else "", now) for kind in _own_secrets.KINDS]
+
+
+def _own(name: str, day: str, playbook: str, now: datetime.datetime) -> dict:
+    try:
+        age = span(now - datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.UTC))
+    except ValueError:
+        age = "never changed"
+    return {"own secret": name, "age": age, "state": f"on its way, run {playbook} again" if playbook else "ok"}
+
+
 def _state(states: dict | None, name: str) -> dict | None:
     return None if states is None else states.get(name, {"ready": False, "why": "is not deployed"})
 
 
-def well(found: list[dict]) -> bool:
+def well(found: list[dict], secrets: Iterable[dict] = ()) -> bool:
     """Whether nothing needs somebody."""
-    return not any(row["health"] != "ok" or "overdue" in row["due in"] or row["last result"].startswith(("failed", "on its way")) for row in found)
+    return not any(row["health"] != "ok" or "overdue" in row["due in"] or row["last result"].startswith(("failed", "on its way")) for row in found) and all(
+        row["state"] == "ok" for row in secrets
+    )
 
 
 def _health(state: dict | None, entry: dict | None) -> str:

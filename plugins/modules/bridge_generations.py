@@ -47,6 +47,14 @@ options:
         description: Its bearer. With it the bridge is also asked for its tools, as a client would, until it has them.
         type: str
         default: ""
+      bearers:
+        description:
+          - Labels of the bearers that it should accept, as RV(mcp.tenancy.host_env#module:bearers) has them. A bridge that accepts others is told to
+            read them again.
+          - Nobody asks about bearers when it is not set.
+        type: list
+        elements: str
+        version_added: "0.4.0"
   drained:
     description: Also wait until no call is left on the login before.
     type: bool
@@ -102,6 +110,7 @@ def main() -> None:
         "reload": {"type": "list", "elements": "list", "required": True},
         "token": {"type": "str", "default": "", "no_log": True},
         "tls": {"type": "str", "default": ""},
+        "bearers": {"type": "list", "elements": "str"},
     }
     module = AnsibleModule(
         argument_spec={

@@ -46,6 +46,13 @@ options:
     description: Seconds to wait for a gateway that does not answer yet, since it is just being started. In check mode nothing is waited for.
     type: int
     default: 0
+  encrypts_updates:
+    description:
+      - The gateway encrypts what it stores for upstreams whichever way it comes, as the role C(gateway) of this collection has it do. A changed bearer then
+        takes the place of the one before at once, and no call fails as long as the upstream accepts both.
+    type: bool
+    default: false
+    version_added: "0.4.0"
   teams:
     description:
       - Teams of the gateway. Users who are not named as members are taken out of a team that is named, and every token that they have for it is revoked.
@@ -129,7 +136,7 @@ options:
           - A bearer token that the gateway shows the upstream. It reads back masked, so O(gateways[].auth_version) says when it is another one.
           - The gateway encrypts a bearer only when a row is created, an update would store it in clear. A changed bearer therefore makes a second row beside
             the first (private until then, and proven by a connection), deletes the first, and puts the new tools into the virtual servers again.
-            Calls in that moment, some hundred milliseconds, can fail; change an upstream's address instead where none may.
+            Calls in that moment, some hundred milliseconds, can fail. With O(encrypts_updates) it is changed in place, and none fails.
           - Left out, a bearer that this module stored is removed; one that somebody else stored stays.
         type: str
       auth_version:
@@ -296,6 +303,7 @@ ARGUMENTS = {
     "environment": {"type": "str", "default": "production"},
     "timeout": {"type": "int", "default": 60},
     "wait": {"type": "int", "default": 0},
+    "encrypts_updates": {"type": "bool", "default": False},
     "teams": {
         "type": "list",
         "elements": "dict",

@@ -10,7 +10,7 @@ version_added: "0.1.0"
 short_description: Keep a host's own encrypted C(.env) in step with the team's
 description:
   - Projects the operator's C(.env) of a team to what the services of one host need, in canonical form.
-  - Encrypts it with that host's own key and places both on the host.
+  - Encrypts it with that host's own key and places both on the host. Where the team's key is another one than before, services can be started at every instant.
   - Runs as an action plugin. Plaintexts are compared on the control node, so unchanged content is no change although every encryption differs.
   - The host's key is derived from the team's key and the host's name. A host's root can open its own projection and never the operator's file.
 author: the mcp.tenancy authors (@mcp-tenancy)
@@ -40,6 +40,13 @@ options:
     description: Allow that a service gets an earlier generation of its credential than the host has. For a rotation that goes back, nothing else.
     type: bool
     default: false
+  rekey:
+    description:
+      - Keep what the host has and encrypt it with the host's key of now, where it still is under the one before. O(manifest) and O(credentials) are not needed.
+      - At every instant C(mcp-unseal) can open the file, with the key or with the one that is to follow it, which lies beside it for that moment.
+    type: bool
+    default: false
+    version_added: "0.4.0"
   key:
     description: Set by the action plugin.
     type: str
@@ -80,6 +87,10 @@ changed_keys:
   returned: success
   type: list
   elements: str
+bearers:
+  description: Of each service the labels of the bearers that its bridge should accept; they tell nothing about them.
+  returned: success
+  type: dict
 marks:
   description: Of each service the name of the login that it should use now, generation and a random part.
   returned: success
@@ -134,12 +145,33 @@ def is_key(module: AnsibleModule, held: bytes | None, key: bytes) -> bool:
     return (creds(module, "decrypt", held) if module.params["sealed_as"] else held) == key
 
 
+def next_to(key_path: str) -> str:
+    """Where the key is that is to follow; ``mcp-unseal`` tries it too."""
+    return f"{key_path}.next"
+
+
 def place(module: AnsibleModule, path: str, content: bytes) -> None:
     """Replace the file by rename; 0600 from the first byte."""
     try:
         _atomic_file.write(path, content)
     except OSError as error:
         module.fail_json(msg=f"{path} cannot be written: {error.strerror}. Next: make room or correct the folder's owner, then run again.")
+
+
+def replace(module: AnsibleModule, wanted: dict[str, bytes], changed: list[str]) -> None:
+    """All that differs. The new key is there before what it opens, and the old one until nothing needs it any more."""
+    path, key_path = module.params["path"], module.params["key_path"]
+    follows = next_to(key_path)
+    if {path, key_path} <= set(changed) and read(key_path) is not None:
+        place(module, follows, wanted[key_path])
+        place(module, path, wanted[path])
+        os.replace(follows, key_path)
+        return
+    for name in changed:
+        if name == follows:
+            os.unlink(follows)
+        else:
+            place(module, name, wanted[name])
 
 
 def main() -> None:
@@ -152,6 +184,7 @@ def main() -> None:
             "key": {"type": "str", "no_log": True},
             "credentials": {"type": "dict"},
             "back": {"type": "bool", "default": False},
+            "rekey": {"type": "bool", "default": False},
             "content": {"type": "str", "no_log": True},
             "instead_of": {"type": "str"},
             "write": {"type": "bool", "default": False},
@@ -173,12 +206,14 @@ def main() -> None:
     present = read(path)
     if present is not None and not is_private(path) and path not in changed:
         wanted[path], changed = present, [*changed, path]
+    if os.path.lexists(next_to(key_path)):  # of a run that was cut off
+        changed.append(next_to(key_path))
     raced = False
     if module.params["write"] and not module.check_mode:
         with _atomic_file.alone(os.path.dirname(path)):
             raced = (read(path) or b"") != (module.params["instead_of"] or "").encode()
-            for name in changed if not raced else []:
-                place(module, name, wanted[name])
+            if not raced:
+                replace(module, wanted, changed)
     module.exit_json(raced=raced, changed=bool(changed) and not raced, present=present is not None, ciphertext=(present or b"").decode("ascii", "replace"))
 
 

@@ -71,6 +71,11 @@ databases:
   returned: success
   type: list
   elements: dict
+own_secrets:
+  description: A row for the vault key and for each of our own secrets that can be changed, with its age and whether a change is under way.
+  returned: success
+  type: list
+  elements: dict
 well:
   description: Whether nothing needs somebody.
   returned: success

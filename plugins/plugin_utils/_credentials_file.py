@@ -23,19 +23,31 @@ from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 MARK_BYTES = 4
 
 
-def opened(held: dict, key: bytes, team: str) -> dict:
+def opened(held: dict, keys: bytes | list[bytes], team: str) -> dict:
     """The document of a store or a copy, ``{"version", "document": ciphertext}``. Raises CredentialsError."""
+    keys = [keys] if isinstance(keys, bytes) else keys
     if not held["document"]:
-        return _credentials.empty(team)
-    try:
-        document = json.loads(_team_env.decrypt(held["document"].encode(), key, team))
-    except (AnsibleError, ValueError):
+        return labelled(_credentials.empty(team), keys[0])
+    document = next((found for key in keys if (found := _opened_with(held["document"], key, team))), None)
+    if document is None:
         raise _credentials.CredentialsError(
             f"the credentials' document of {team} cannot be decrypted with the team's key. Next: use the key that wrote it, or bring a copy of it back"
-        ) from None
+        )
     if document["version"] != held["version"]:
         raise _credentials.CredentialsError("the credentials' document is not of the version that its store says. Next: bring a copy of it back")
     return document
+
+
+def _opened_with(text: str, key: bytes, team: str) -> dict | None:
+    try:
+        return labelled(json.loads(_team_env.decrypt(text.encode(), key, team)), key)
+    except (AnsibleError, ValueError):
+        return None
+
+
+def labelled(document: dict, key: bytes) -> dict:
+    """The document with the key of its labels. It comes from the first key that the team had, and stays when that one is gone."""
+    return {**document, "labels": document.get("labels") or hmac.new(key, b"mcp.tenancy login labels", hashlib.sha256).hexdigest()}
 
 
 def sealed(document: dict, key: bytes) -> str:
@@ -71,8 +83,9 @@ def given_in_file(path: str, service: dict) -> tuple[str, str]:
     return login.user, login.password
 
 
-def label(key: bytes) -> object:
+def label(document: dict) -> object:
     """A keyed digest of a login, to know it again without keeping it."""
+    key = document["labels"].encode()
     return lambda login, password: hmac.new(key, f"mcp.tenancy login\0{login}\0{password}".encode(), hashlib.sha256).hexdigest()[:24]
 
 

@@ -98,7 +98,7 @@ class DatabaseMaterial:
                 raise MaterialError(service, "client_key", "others may read it", step)
             return raw
         try:
-            return _team_env.decrypt(raw, self._env.key(), self._env.team)
+            return _team_env.decrypt(raw, self._env.keys(), self._env.team)
         except AnsibleError:
             step = f"use --vault-id {self._env.team}@KEYFILE"
             raise MaterialError(service, "client_key", "is encrypted with another key than the team's", step) from None

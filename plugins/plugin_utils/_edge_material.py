@@ -96,7 +96,7 @@ class EdgeMaterial:
                 raise EdgeMaterialError("tls.key", "others may read it", f"chmod 600 {declared}, or encrypt it with ansible-vault and the team's key")
             return raw
         try:
-            return _team_env.decrypt(raw, self._env.key(), self._env.team)
+            return _team_env.decrypt(raw, self._env.keys(), self._env.team)
         except AnsibleError:
             raise EdgeMaterialError("tls.key", "is encrypted with another key than the team's", f"use --vault-id {self._env.team}@KEYFILE") from None
 

@@ -20,11 +20,20 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _connection_string, _credentials, _declaration, _password, _people
+from ansible_collections.mcp.tenancy.plugins.module_utils import (
+    _atomic_file,
+    _connection_string,
+    _credentials,
+    _declaration,
+    _own_secrets,
+    _password,
+    _people,
+)
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
 
 KEY_BYTES = 32
+NEXT = ".next"
 HEADING = "Secrets of one team. Open it with: ansible-vault edit --vault-id TEAM@KEYFILE"
 
 
@@ -40,31 +49,47 @@ class TeamEnv:
     """The operator's ``.env`` of one team.
 
     ``vault_secrets`` are those of ``--vault-id``; the one whose id is the team's name wins over the key file.
+
+    While the team's key is being changed (:mod:`_rekey`) there are two: the next one lies beside the key file. From the moment that it is there everything is
+    written with it, and whatever is still under the one before can be read.
     """
 
     def __init__(self, team: str, path: str, key_file: str, vault_secrets: list | None = None) -> None:
         self.team, self.path, self.key_file = team, Path(path).expanduser(), Path(key_file).expanduser()
+        self.next_key_file = self.key_file.with_name(self.key_file.name + NEXT)
         self._given = next((secret.bytes for name, secret in vault_secrets or [] if name == team), None)
 
     def key(self) -> bytes:
-        """The team's vault key. Raises :class:`TeamEnvError` when there is none."""
+        """The team's vault key, with which everything is written. Raises :class:`TeamEnvError` when there is none."""
+        return self.keys()[0]
+
+    def keys(self) -> list[bytes]:
+        """The keys that open what is the team's: one, or the next one and those before it. Raises :class:`TeamEnvError` when there is none."""
+        found = [self.read_key(self.next_key_file)] if self.next_key_file.exists() else []
+        under_way = bool(found)
         if self._given is not None:
-            return self._given
+            found.append(self._given)
+        if self._given is None or (under_way and self.key_file.exists()):
+            found.append(self.read_key(self.key_file))
+        return list(dict.fromkeys(found))
+
+    def read_key(self, path: Path) -> bytes:
+        """A key out of a file that only its owner may read. Raises :class:`TeamEnvError`."""
         try:
-            key = self.key_file.read_bytes().strip()
+            key = path.read_bytes().strip()
         except OSError as error:
             step = f"put the key there (0600), or run with --vault-id {self.team}@FILE"
-            raise TeamEnvError([Problem(str(self.key_file), f"the team's vault key cannot be read ({error.strerror})", step)]) from None
+            raise TeamEnvError([Problem(str(path), f"the team's vault key cannot be read ({error.strerror})", step)]) from None
         if len(key) < 16:
-            raise TeamEnvError([Problem(str(self.key_file), "is too short to be a vault key", "use 256 random bits: openssl rand -hex 32")])
-        if self.key_file.stat().st_mode & 0o077:
-            raise TeamEnvError([Problem(str(self.key_file), "others than its owner may read the vault key", f"chmod 600 {self.key_file}")])
+            raise TeamEnvError([Problem(str(path), "is too short to be a vault key", "use 256 random bits: openssl rand -hex 32")])
+        if path.stat().st_mode & 0o077:
+            raise TeamEnvError([Problem(str(path), "others than its owner may read the vault key", f"chmod 600 {path}")])
         return key
 
     def create_key(self) -> None:
-        """Make the team's key once: 256 random bits."""
+        """Make the team's key once."""
         if not self.key_file.exists():
-            _atomic_file.write(self.key_file, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+            _atomic_file.write(self.key_file, new_key())
 
     def read(self) -> dict[str, str]:
         """The decrypted variables. Raises :class:`TeamEnvError`; nothing of the content is ever in it."""
@@ -78,7 +103,7 @@ class TeamEnv:
             step = f"ansible-vault encrypt --vault-id {self.team}@{self.key_file} {self.path}; if it was ever committed, change what is in it"
             raise TeamEnvError([Problem(str(self.path), "is not encrypted", step)])
         try:
-            text = decrypt(raw, self.key(), self.team).decode()
+            text = decrypt(raw, self.keys(), self.team).decode()
         except AnsibleError:
             raise TeamEnvError(
                 [Problem(str(self.path), "cannot be decrypted with the team's key", f"check {self.key_file}, or pass --vault-id {self.team}@FILE")]
@@ -103,9 +128,14 @@ class TeamEnv:
         _atomic_file.write(self.path, encrypt(_dotenv_file.render(values, HEADING).encode(), self.key(), self.team))
 
 
-def decrypt(raw: bytes, key: bytes, vault_id: str) -> bytes:
-    """ansible-vault's own format. Raises ``AnsibleError`` when the key is wrong or the text was changed."""
-    return VaultLib([(vault_id, VaultSecret(key))]).decrypt(raw)
+def new_key() -> bytes:
+    """The content of a key file: 256 random bits."""
+    return secrets.token_hex(KEY_BYTES).encode() + b"\n"
+
+
+def decrypt(raw: bytes, keys: bytes | list[bytes], vault_id: str) -> bytes:
+    """ansible-vault's own format, with one key or any of several. Raises ``AnsibleError`` when none is the right one or the text was changed."""
+    return VaultLib([(vault_id, VaultSecret(key)) for key in ([keys] if isinstance(keys, bytes) else keys)]).decrypt(raw)
 
 
 def encrypt(text: bytes, key: bytes, vault_id: str) -> bytes:
@@ -126,7 +156,7 @@ def problems(values: dict[str, str], declaration: dict, path: str, unsound: list
     """
     found, services = [], _declaration.services(declaration)
     accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
-    known = accepted | set(_declaration.OWN_SECRETS) | {name for service in unsound or () for name in _logins(service)}
+    known = accepted | set(_declaration.OWN_SECRETS) | _own_secrets.NAMES | {name for service in unsound or () for name in _logins(service)}
     for name in values if unsound is not None else ():
         if name not in known:
             step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}" if accepted else "remove it"
@@ -197,7 +227,7 @@ def projection(values: dict[str, str], declaration: dict, document: dict, client
 
     Raises CredentialsError when there is a service without a login.
     """
-    wanted = {name: values[name] for name in _declaration.OWN_SECRETS} | (clients or {})
+    wanted = {name: values[name] for name in (*_declaration.OWN_SECRETS, *(name for name in _declaration.OVERLAP if values.get(name)))} | (clients or {})
     for service in _declaration.services(declaration):
         slot, target = _credentials.in_use(document["credentials"].get(service["name"])), service["database"]
         if slot is None:
@@ -229,14 +259,16 @@ def host_key(team_key: bytes, host: str) -> bytes:
     return hmac.new(team_key, f"mcp.tenancy host key\0{host}".encode(), hashlib.sha256).hexdigest().encode()
 
 
-def revisions(manifest: dict, values: dict[str, str], key: bytes) -> dict[str, str]:
-    """A label for what each service should be running: its definition and our own secrets under a keyed digest, so that it tells nothing about them.
+def revisions(manifest: dict, values: dict[str, str]) -> dict[str, str]:
+    """A label for what each service should be running: its definition and our own secrets under a digest.
 
-    Not the database's login: a bridge takes another one while it runs, and says itself which one it has.
+    Not what a service takes while it runs or reads only once: a database's login and the bearers of a bridge, which says itself what it has, and the
+    administrator's first password. Not the team's key either, which changes while services run: what is left has either no secret or one of hundreds of
+    random bits, so the digest tells nothing about it.
     """
     labels = {}
     for name, service in manifest["services"].items():
-        needed = service.get("secrets", {})
+        needed = {variable: source for variable, source in service.get("secrets", {}).items() if not source.get("while_running")}
         material = json.dumps([service, {variable: values[source["key"]] for variable, source in needed.items()}], sort_keys=True)
-        labels[name] = hmac.new(key, material.encode(), hashlib.sha256).hexdigest()[:16]
+        labels[name] = hashlib.sha256(f"mcp.tenancy revision\0{material}".encode()).hexdigest()[:16]
     return labels

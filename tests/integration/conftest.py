@@ -88,7 +88,7 @@ class Demo:
     def credentials(self) -> dict:
         """The entries of the credentials' document, decrypted."""
         held = json.loads((self.home / "team/etc/credentials.json").read_text())
-        return _credentials_file.opened(held, self.env.key(), "demo")["credentials"]
+        return _credentials_file.opened(held, self.env.keys(), "demo")["credentials"]
 
     @contextlib.contextmanager
     def operator_env(self, **values: str) -> Iterator[None]:

@@ -16,7 +16,7 @@ def services(kind: str = "unmanaged") -> list[dict]:
 
 def adopt(document: dict, password: str | None, kind: str = "unmanaged") -> tuple[dict, list[str]]:
     given = {} if password is None else {"postgres-dev": ("login", password)}
-    return _credentials.adopted(document, services(kind), given, _credentials_file.label(KEY), NOW, lambda: "drawn")
+    return _credentials.adopted(document, services(kind), given, _credentials_file.label(_credentials_file.labelled(document, KEY)), NOW, lambda: "drawn")
 
 
 def test_the_first_login_that_is_given_is_used_at_once() -> None:
@@ -64,7 +64,7 @@ def test_of_each_credential_the_highest_generation_wins() -> None:
 def test_the_document_is_opened_with_its_teams_key_only() -> None:
     document, _ = adopt(_credentials.empty("t"), "hunter2")
     held = {"version": 0, "document": _credentials_file.sealed(document, KEY)}
-    assert "hunter2" not in held["document"] and _credentials_file.opened(held, KEY, "t") == document
+    assert "hunter2" not in held["document"] and _credentials_file.opened(held, KEY, "t") == _credentials_file.labelled(document, KEY)
     for spoiled, key in ((held, b"o" * 32), ({**held, "version": 3}, KEY)):
         with pytest.raises(_credentials.CredentialsError, match="Next: "):
             _credentials_file.opened(spoiled, key, "t")

@@ -117,8 +117,8 @@ class Env:
 
     team = "team_a"
 
-    def key(self) -> bytes:
-        return b"0" * 64
+    def keys(self) -> list[bytes]:
+        return [b"0" * 64]
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -127,7 +127,7 @@ def test_a_clients_key_is_read_encrypted_or_private(tmp_path: Path, sealed: bool
     own.written(tmp_path / "c.pem", tmp_path / "c.key")
     (tmp_path / "ca.pem").write_text("a CA")
     if sealed:
-        (tmp_path / "c.key").write_bytes(_team_env.encrypt(own.key.encode(), Env().key(), "team_a"))
+        (tmp_path / "c.key").write_bytes(_team_env.encrypt(own.key.encode(), Env().keys()[0], "team_a"))
         (tmp_path / "c.key").chmod(0o644)
     files = _database_material.DatabaseMaterial(lambda path: str(tmp_path / path), Env())
     given = declared("postgres", **CLIENT)

@@ -174,9 +174,13 @@ def test_each_environment_is_one_team_one_virtual_server_and_a_client_for_each_m
 
 def test_s2_each_process_is_given_its_own_secrets_only() -> None:
     services = _manifest.manifest(DECLARATION, PROGRAMS)["services"]
-    assert set(services["gateway"]["secrets"]) == set(_declaration.OWN_SECRETS) - {"MCP_BRIDGE_TOKEN"}
+    before = {"AUTH_ENCRYPTION_SECRET_BEFORE"}  # there while it takes the place of another
+    assert set(services["gateway"]["secrets"]) == set(_declaration.OWN_SECRETS) - {"MCP_BRIDGE_TOKEN"} | before
+    assert {name for name, source in services["gateway"]["secrets"].items() if source.get("optional")} == before
     for name in ("postgres-dev", "mongodb-dev", "postgres-prod"):
-        assert services[name]["secrets"] == {"MCP_BRIDGE_TOKEN": {"key": "MCP_BRIDGE_TOKEN", "part": "bridge", "service": name}}
+        held = services[name]["secrets"]
+        assert {(source["part"], source["service"]) for source in held.values()} == {("bridge", name)}
+        assert [name for name, source in held.items() if not source.get("optional")] == ["MCP_BRIDGE_TOKEN"]
         keys = {source["key"] for source in services[name]["wrapped"]["secrets"].values()}
         engine, environment = name.split("-")
         assert keys == {_declaration.credential_key(engine, environment)}

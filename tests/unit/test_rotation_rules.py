@@ -254,3 +254,12 @@ def test_no_more_bridges_start_servers_at_a_time_than_there_are_processors() -> 
 
     told = _bridges.bring(bridges, 2, reload, ask, at_once=3)
     assert all(one == {"credential": "4.b", "changed": True, "error": ""} for one in told.values()) and max(most) == 3
+
+
+def test_status_says_how_old_secrets_of_our_own_are_and_which_are_on_their_way() -> None:
+    values = {"MCP_OWN_SECRETS_SINCE": '{"bearers": "2026-11-20"}', "JWT_SECRET_KEY_BEFORE": "x"}
+    now = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    rows = {row["own secret"]: (row["age"], row["state"]) for row in _status.own(values, {"rekeyed_at": "2026-11-22T10:00:00Z"}, False, now)}
+    assert rows["vault key"] == ("1d", "ok") and rows["bearers"] == ("3d", "ok") and rows["admin"] == ("never changed", "ok")
+    assert rows["jwt"] == ("never changed", "on its way, run own_secrets.yml again")
+    assert _status.well([], _status.own({}, {}, False, now)) and not _status.well([], _status.own({}, {}, True, now))

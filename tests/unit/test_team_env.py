@@ -152,7 +152,7 @@ def test_a_revision_changes_with_what_a_service_uses_and_not_with_its_login() ->
             "postgres-dev": {"secrets": {"A": {"key": "A", "part": "bridge"}}, "wrapped": {"secrets": {"P": {"key": "B", "part": "password"}}}},
         }
     }
-    before = _team_env.revisions(manifest, {"A": "1", "B": "2"}, b"k")
-    assert _team_env.revisions(manifest, {"A": "1", "B": "3"}, b"k") == before, "a bridge takes another login while it runs"
-    after = _team_env.revisions(manifest, {"A": "2", "B": "2"}, b"k")
+    before = _team_env.revisions(manifest, {"A": "1", "B": "2"})
+    assert _team_env.revisions(manifest, {"A": "1", "B": "3"}) == before, "a bridge takes another login while it runs"
+    after = _team_env.revisions(manifest, {"A": "2", "B": "2"})
     assert all(before[name] != after[name] for name in before)

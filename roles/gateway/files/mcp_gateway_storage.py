@@ -7,10 +7,15 @@ readers take both forms. So the column itself encrypts what is not yet, with the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import JSON, Column, Engine, Table, inspect, select, text, update
 from sqlalchemy.types import TypeDecorator
+
+SECRET, BEFORE = "AUTH_ENCRYPTION_SECRET", "_BEFORE"
 
 
 class Encrypted(TypeDecorator):
@@ -42,8 +47,28 @@ def encrypt_rows(engine: Engine, table: Table, column: Column) -> int:
     return len(clear)
 
 
+def under_the_secret_of_now(environ: Mapping[str, str]) -> None:
+    """Encrypt with the secret of now what still is under the one before, in one transaction. Nothing happens where there is none before, or nothing under it.
+
+    The gateway's own script does it, which knows all its columns; called here, so that no secret is in a command line and none is forgotten. Raises SystemExit:
+    a gateway that cannot read what it stored would start, and fail at each call.
+    """
+    before, now = environ.get(SECRET + BEFORE, ""), environ.get(SECRET, "")
+    if not before or before == now:
+        return
+    from mcpgateway.scripts.migrate_enc_secret import run_migration
+
+    with contextlib.redirect_stdout(sys.stderr):
+        if run_migration(environ["DATABASE_URL"], before, now):
+            raise SystemExit(
+                f"What the gateway stored cannot be brought from the {SECRET} before to that of now; nothing was changed. "
+                "Next: see the lines above; put the secret before back into the .env and deploy, to go on with it"
+            )
+
+
 def install() -> None:
     """Before the gateway's application is imported, so that no statement was made yet."""
+    under_the_secret_of_now(os.environ)
     from mcpgateway.db import Gateway, engine
     from mcpgateway.utils.services_auth import encode_auth
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import signal
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 
@@ -15,6 +18,7 @@ from mcp_bridge.audit import Audit, broken
 from mcp_bridge.config import ConfigError, from_file, from_manifest
 from mcp_bridge.errors import BridgeError
 from mcp_bridge.rate import Rate
+from running_bridge import wait_for
 
 
 def rows(count: int) -> dict:
@@ -142,3 +146,34 @@ def test_the_manifest_of_a_host_is_read_without_its_secrets(tmp_path: Path) -> N
     config = from_manifest(tmp_path / "m.json", "postgres-dev")
     assert (config.port, config.limits.max_rows, config.engine) == (5, 7, "postgres")
     assert config.variables()["PGPASSWORD"] == "p" and "MCP_BRIDGE_TOKEN" not in config.variables()
+
+
+def test_while_one_bearer_takes_the_place_of_another_both_are_accepted(start, tmp_path) -> None:
+    """As on a host: env.json is written anew, then SIGHUP. The wrapped server is not started anew for it."""
+    env_file = tmp_path / "env.json"
+    env_file.write_text(json.dumps({"process": {"MCP_BRIDGE_TOKEN": TOKEN}}))
+    bridge = start(env_file=str(env_file))
+    answers = []
+
+    def accepted(*bearers: str) -> list[int]:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+        return [httpx.post(f"{bridge.url}/mcp", json=body, headers={"Authorization": f"Bearer {bearer}"}).status_code for bearer in bearers]
+
+    other, generation = "another-" + "y" * 30, bridge.status()["generation"]
+    assert accepted(TOKEN, other) == [200, 401]
+    for names, wanted in (
+        ({"MCP_BRIDGE_TOKEN": TOKEN, "MCP_BRIDGE_TOKEN_NEXT": other}, [200, 200]),
+        ({"MCP_BRIDGE_TOKEN": other, "MCP_BRIDGE_TOKEN_BEFORE": TOKEN}, [200, 200]),
+        ({"MCP_BRIDGE_TOKEN": other}, [401, 200]),
+    ):
+        env_file.write_text(json.dumps({"process": names}))
+        labels = sorted(hashlib.sha256(f"label\0{bearer}".encode()).hexdigest()[:12] for bearer in names.values())
+        bridge.process.send_signal(signal.SIGHUP)
+        wait_for(lambda labels=labels: bridge.status()["bearers"] == labels, 30, "the bearers of now")
+        answers.append(accepted(TOKEN, other) == wanted)
+    assert answers == [True] * 3
+    env_file.write_text(json.dumps({"process": {"MCP_BRIDGE_TOKEN": "short"}}))
+    bridge.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: b"shorter than 16 characters" in (bridge.folder / "log").read_bytes(), 30, "it says so")
+    assert accepted(TOKEN, other) == [401, 200], "what cannot be used changes nothing"
+    assert generation == 1 and bridge.status()["restarts"] == 0

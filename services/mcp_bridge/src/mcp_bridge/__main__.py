@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m mcp_bridge (--config FILE | --manifest FILE SERVICE)`: one bridge. SIGHUP: the next generation. SIGTERM: finish, then end."""
+"""`python -m mcp_bridge (--config FILE | --manifest FILE SERVICE)`: one bridge. SIGHUP: the bearers of now, the next generation. SIGTERM: finish, then end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mcp_bridge import guard
 from mcp_bridge.access import Access
 from mcp_bridge.audit import Audit
 from mcp_bridge.bridge import Bridge
-from mcp_bridge.config import Config
+from mcp_bridge.config import Config, ConfigError
 from mcp_bridge.errors import BridgeError
 from mcp_bridge.link import Link
 from mcp_bridge.metrics import Metrics, State
@@ -71,18 +71,26 @@ def users(config: Config, names: tuple[str, int, list[str]]) -> tuple[UserServic
     return service, UserState(service), UserAccess(config, key, *names)
 
 
-async def run(config: Config, source: list[str], token: str) -> None:
+async def run(config: Config, source: list[str], bearers: list[str]) -> None:
     listening = listening_socket(config)
-    names = (token, listening.getsockname()[1], config.allowed_hosts)
+    names = (bearers[0], listening.getsockname()[1], config.allowed_hosts)
     if config.users is None:
         service = Service(config, lambda: link_maker(config, source))
         state, access = State(service), Access(*names)
     else:
         service, state, access = users(config, names)
+    access.accept(bearers)
     bridge = Bridge(config, service, guard.for_service(config), Audit(config.audit_file, config.service), Metrics(config.service, state))
     web = Web(bridge, access)
 
     async def reload() -> None:
+        try:
+            used, wanted = service.status(), {"credential": config.credential(), "tls": service.way.material()}
+            if access.accept(config.bearers()) and {name: used[name] for name in wanted} == wanted:
+                log.info("the bearers of now: %s", " ".join(access.bearers))
+                return  # that was all
+        except (ConfigError, OSError) as error:
+            log.error("%s", error)
         with contextlib.suppress(BridgeError):  # logged, and told by /readyz
             await service.reload()
 
@@ -114,16 +122,14 @@ def main() -> None:
     os.umask(0o077)
     try:
         config = configuration.from_arguments(arguments)
+        bearers = config.bearers()
     except configuration.ConfigError as error:
         raise SystemExit(f"mcp_bridge: {error}.") from None
-    token = os.environ.get(config.token_env, "")
-    if len(token) < 16:
-        raise SystemExit(f"mcp_bridge: {config.token_env} is missing or shorter than 16 characters. Next: see that mcp-unseal ran for {config.service}.")
     hide()
     raise_file_limit()
     config.runtime_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     source = ["--config", str(arguments.config)] if arguments.config else ["--manifest", str(arguments.manifest), arguments.service]
-    uvloop.run(run(config, source, token))
+    uvloop.run(run(config, source, bearers))
 
 
 if __name__ == "__main__":

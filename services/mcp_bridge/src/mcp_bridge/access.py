@@ -24,10 +24,20 @@ class Access:
     """``names``: host, or host and port, as they may stand in a Host header."""
 
     def __init__(self, token: str, port: int, names: Iterable[str] = ()) -> None:
-        self._token = token.encode()
+        self._tokens = [token.encode()]
         local = {f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost", "[::1]")}
         self._hosts = local | {name.lower().encode() for name in names}
         self._origins = {b"http://" + host for host in self._hosts} | {b"https://" + host for host in self._hosts}
+
+    def accept(self, tokens: Iterable[str]) -> bool:
+        """From now on these bearers, and no others: two of them while one takes the place of the other. Whether that is a change."""
+        before, self._tokens = self._tokens, [token.encode() for token in tokens]
+        return sorted(before) != sorted(self._tokens)
+
+    @property
+    def bearers(self) -> list[str]:
+        """A label for each that is accepted, which tells nothing about it; the control node derives the same (``_declaration.bearer_label``)."""
+        return sorted(hashlib.sha256(b"label\0" + token).hexdigest()[:12] for token in self._tokens)
 
     def reached_well(self, headers: Headers) -> bool:
         """One known Host, and no foreign Origin."""
@@ -38,6 +48,9 @@ class Access:
     def caller(self, headers: Headers) -> Caller | None:
         """Whoever holds the token, by a digest that tells nothing; None for somebody without it. Raises BridgeError for what is no well-formed request."""
         given = [value for name, value in headers if name == b"authorization"]
-        if len(given) != 1 or given[0][:7].lower() != b"bearer " or not hmac.compare_digest(given[0][7:].strip(), self._token):
+        if len(given) != 1 or given[0][:7].lower() != b"bearer ":
+            return None
+        right = [hmac.compare_digest(given[0][7:].strip(), token) for token in self._tokens]  # all of them, so that the time tells nothing
+        if not any(right):
             return None
         return Caller("bearer:" + hashlib.sha256(given[0][7:].strip()).hexdigest()[:12])

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 WRAPPERS = ("bridge", "translate")
 ENGINES = ("postgres", "mongodb", "other")
+#: Beside its bearer the one that is to follow, or the one before, while the gateway goes from one to the other.
+OTHER_BEARERS, SHORTEST_BEARER = ("_NEXT", "_BEFORE"), 16
 
 
 class ConfigError(Exception):
@@ -110,6 +113,15 @@ class Config:
     def secrets(self) -> dict[str, str]:
         """The wrapped server's part of env.json; raises ConfigError."""
         return self._unsealed().get("wrapped", {})
+
+    def bearers(self) -> list[str]:
+        """What callers may show: one, or two while one takes the place of the other. Raises ConfigError when there is none, or a short one."""
+        given = self._unsealed().get("process") or os.environ
+        found = [given[name] for name in (self.token_env, *(self.token_env + suffix for suffix in OTHER_BEARERS)) if given.get(name)]
+        if not found or min(map(len, found)) < SHORTEST_BEARER:
+            what = f"{self.token_env} is missing or shorter than {SHORTEST_BEARER} characters"
+            raise ConfigError(f"{what}. Next: see that mcp-unseal ran for {self.service}.")
+        return found
 
     def credential(self) -> str:
         """The name of the login that env.json holds now; raises ConfigError."""

@@ -182,7 +182,8 @@ class Web:
                     why = str(error)
                 self._proof = (time.monotonic(), why)
         why = self._proof[1]
-        await reply(send, 503 if why else 200, orjson.dumps({"status": "not ready" if why else "ready", "why": why, **self._bridge.service.status()}))
+        said = {"status": "not ready" if why else "ready", "why": why, "bearers": self._access.bearers, **self._bridge.service.status()}
+        await reply(send, 503 if why else 200, orjson.dumps(said))
 
     async def _users(self, _scope: dict, _receive: Receive, send: Send, _caller: Caller) -> None:
         await reply(send, 200, orjson.dumps(self._bridge.service.people()))
