@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
 from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _edge_check, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")

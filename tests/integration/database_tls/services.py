@@ -31,10 +31,19 @@ QUESTION = {
 
 
 class Host:
-    """The folder of one host. ``declared``: engine → what is declared beyond the place, ``clients``: engine → certificate and key as PEM text."""
+    """The folder of one host. ``declared``: engine → what is declared beyond the place. ``clients``: engine → certificate and key as PEM text."""
 
     def __init__(
-        self, demo: Demo, folder: Path, servers: dict[str, Server], ca: str, *, clients: dict | None = None, wrapper: str = "bridge", dense: bool = False, **declared: dict
+        self,
+        demo: Demo,
+        folder: Path,
+        servers: dict[str, Server],
+        ca: str,
+        *,
+        clients: dict | None = None,
+        wrapper: str = "bridge",
+        dense: bool = False,
+        **declared: dict,
     ) -> None:
         self.folder, self.run = folder, Path(tempfile.mkdtemp(dir="/dev/shm", prefix="mcp-tls-"))
         self._processes: dict[str, subprocess.Popen] = {}
