@@ -120,15 +120,10 @@ def _wait(bridge: Bridge, before: dict, deadline: float, asking: Ask, drained: b
                 return {"credential": bridge.mark, "error": ""}
             if not right and said.get("refused", 0) > before["refused"]:
                 return {"credential": said.get("credential", ""), "error": f"the bridge refused what it was given: {said.get('trouble')}"}
-            why = (
-                said.get("trouble")
-                or said.get("why")
-                or (
-                    "calls are still under way on the login before"
-                    if right
-                    else "it still uses another login, CA or client certificate, or accepts other bearers"
-                )
+            still = (
+                "calls are still under way on the login before" if right else "it still uses another login, CA or client certificate, or accepts other bearers"
             )
+            why = said.get("trouble") or said.get("why") or still
         if time.monotonic() > deadline:
             used = (said or {}).get("credential", "")
             return {"credential": used, "error": f"{why}. Next: see the log of {bridge.name}, then run again"}

@@ -4,9 +4,9 @@
 # Internal to the collection; may change in any release.
 """Whether a database shows the certificate that its connection demands, and if not, why, in one set of words for every place that asks. Standard library only.
 
-Drivers refuse by themselves; what they say of it differs with driver and version, and some of them say nothing but a time-out. So whoever was refused, or is about
-to connect, asks here: TLS as the driver would speak it (PostgreSQL after an SSLRequest, MongoDB from the first byte), then one question of the protocol, since with
-TLS 1.3 a server tells only then that it does not take the client's certificate. No login is tried.
+Drivers refuse by themselves; what they say of it differs with driver and version, and some of them say nothing but a time-out. So whoever was refused, or is
+about to connect, asks here: TLS as the driver would speak it (PostgreSQL after an SSLRequest, MongoDB from the first byte), then one question of the protocol,
+since with TLS 1.3 a server tells only then that it does not take the client's certificate. No login is tried.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``cause``: empty where everything is as declared, else a key of :data:`STEPS`. ``words`` follow the place. ``until``: the day on which the certificate ends."""
+    """``cause``: empty where everything is as declared, else a key of :data:`STEPS`. ``words`` follow the place.
+
+    ``until``: the day on which the certificate ends, ``days`` from now.
+    """
 
     cause: str = ""
     words: str = ""
@@ -115,10 +118,8 @@ def sentence(target: Target, verdict: Verdict) -> str:
 
 def digest(ca: str, client: str = "") -> str:
     """A name for what a connection is made with: of the certificates in both PEM texts, never of the key."""
-    found = "\n".join(
-        ["".join(block.split()) for block in _CERTIFICATE.findall(ca)] + ["-"] + ["".join(block.split()) for block in _CERTIFICATE.findall(client)]
-    )
-    return hashlib.sha256(found.encode()).hexdigest()[:16]
+    found = ["\n".join("".join(block.split()) for block in _CERTIFICATE.findall(text)) for text in (ca, client)]
+    return hashlib.sha256("\n-\n".join(found).encode()).hexdigest()[:16]
 
 
 def context(target: Target) -> ssl.SSLContext:

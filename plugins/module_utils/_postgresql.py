@@ -62,7 +62,10 @@ NEVER = {
 
 
 class PostgresqlAccounts:
-    """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` and ``client`` PEM files. ``warnings``: holes that stay open."""
+    """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` and ``client`` PEM files.
+
+    ``warnings``: holes that stay open.
+    """
 
     def __init__(self, account: dict, admin: dict | None, ca: str, client: str = "") -> None:
         self._account, self._admin = account, admin

@@ -10,8 +10,8 @@ version_added: "0.3.0"
 short_description: See whether each database shows the certificate that its connections demand
 description:
   - Speaks TLS with each database as the services on this host do, and asks one question of its protocol. No login is tried.
-  - A server with a certificate of another CA, for another name, or that is not valid now, without TLS, or that does not take the client certificate, is refused,
-    with the cause and the next step. All databases are asked at the same time, and all causes are told at once.
+  - A server with a certificate of another CA, for another name, or that is not valid now, without TLS, or that does not take the client certificate, is
+    refused, with the cause and the next step. All databases are asked at the same time, and all causes are told at once.
   - A server that cannot be reached is a warning and no failure, since that is no matter of TLS and services wait for their database.
   - Runs as an action plugin, which takes databases and files from the team's declaration, warns of connections that are weaker than verify-full and of
     certificates that end soon, and shows a table.
@@ -85,9 +85,10 @@ EXAMPLES = r"""
 RETURN = r"""
 databases:
   description:
-    - By the name of the service C(place), C(mode), C(cause) (empty where all is well, else one of C(other_ca), C(other_name), C(expired), C(not_yet_valid), C(no_tls),
-      C(client_certificate), C(not_verified), C(ca_file), C(client_file), C(unreachable)), C(told), host, port, cause and next step for people,
-      C(until), the day on which the certificate ends, and C(days) until then.
+    - By the name of the service C(place), C(mode), C(cause), C(told), host, port, cause and next step for people, C(until), the day on which the certificate
+      ends, and C(days) until then.
+    - C(cause) is empty where all is well, else one of C(other_ca), C(other_name), C(expired), C(not_yet_valid), C(no_tls), C(client_certificate),
+      C(not_verified), C(ca_file), C(client_file), C(unreachable).
   returned: always
   type: dict
 """

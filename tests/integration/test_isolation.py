@@ -78,7 +78,7 @@ def test_s2_each_process_has_its_own_variables_only(demo) -> None:
         line, names = " ".join(argv), set(environment_of(pid)) - {"PWD"}  # which bubblewrap sets
         if "server-postgres" in line:
             seen.add("postgres")
-            own = {"NODE_EXTRA_CA_CERTS", "PGAPPNAME", "PGDATABASE", "PGHOST", "PGOPTIONS", "PGPORT", "PGSSLMODE", "PGUSER", "PGPASSWORD"}
+            own = {"PGAPPNAME", "PGDATABASE", "PGHOST", "PGOPTIONS", "PGPORT", "PGUSER", "PGPASSWORD"}
             assert names == {"PATH", "HOME", "LANG", *own}
         elif "mongodb-mcp-server" in line:
             seen.add("mongodb")

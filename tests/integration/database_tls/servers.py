@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real PostgreSQL and the MongoDB-protocol server, each with whatever TLS a test wants of it. Changing that ends no connection, so it is followed by an end of all."""
+"""A real PostgreSQL and the MongoDB-protocol server, each with whatever TLS a test wants of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.conftest import REPOSITORY
 from tests.integration.database_tls.authority import Authority, Pair
 
 SECONDS = 30
-DATABASE, READER, PASSWORD = "shop", "reader", "a password, é @:/%"  # noqa: S105 - of servers that live for this test
+DATABASE, READER, PASSWORD = "shop", "reader", "a password, é @:/%"  # of servers that live for this test
 ADMIN = {"user": "keeper", "password": "the keeper's"}
 
 
@@ -62,10 +62,8 @@ class Postgres(Server):
         wait_for(lambda: postgres.answers(self._state), lambda: (home / "postgres.log").read_text()[-2000:])
         with self.superuser("postgres") as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
-            verifiers = {
-                login: connection.pgconn.encrypt_password(secret.encode(), login.encode(), b"scram-sha-256").decode() for login, secret in LOGINS.items()
-            }
-            for login, verifier in verifiers.items():
+            for login, secret in LOGINS.items():
+                verifier = connection.pgconn.encrypt_password(secret.encode(), login.encode(), b"scram-sha-256").decode()
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(sql.Identifier(login), sql.Literal(verifier)))
             connection.execute(f"ALTER DATABASE {DATABASE} OWNER TO {ADMIN['user']}")
             connection.execute(f"ALTER ROLE {READER} NOCREATEROLE")

@@ -31,7 +31,7 @@ QUESTION = {
 
 
 class Host:
-    """The folder of one host. ``declared``: engine → what is declared beyond the place, ``clients``: engine → certificate and key as PEM text."""
+    """The folder of one host. ``declared``: engine → what is declared beyond the place. ``clients``: engine → certificate and key as PEM text."""
 
     def __init__(
         self,

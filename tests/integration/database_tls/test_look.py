@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of a database whose certificate is not as it should be: by the probe, by the modules that change accounts, and the same by both, for both engines."""
+"""What is told of a database whose certificate is not as it should be, by the probe and by the modules that change accounts, for both engines."""
 
 from __future__ import annotations
 

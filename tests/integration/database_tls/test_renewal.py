@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""deploy.yml as an operator runs it: a CA that is not the databases', CA and certificates renewed while calls run, a client certificate, a weaker connection. On the demo."""
+"""deploy.yml on the demo: a CA that is not the databases', CA and certificates renewed while calls run, a client certificate, a weaker connection."""
 
 from __future__ import annotations
 

@@ -52,6 +52,10 @@ class Way:
                 self._looked = (time.monotonic(), found)
             return self._looked[1]
 
+    def forget(self) -> None:
+        """What was seen was seen with other files than those of now."""
+        self._looked = (float("-inf"), database_tls.Verdict())
+
     async def closed(self) -> BridgeError | None:
         """What a caller is told where the connection is refused for its TLS: service, host and port as declared, cause, next step."""
         verdict = await self.verdict()

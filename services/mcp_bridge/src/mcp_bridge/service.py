@@ -158,6 +158,7 @@ class Service:
     async def reload(self) -> None:
         """Start the next generation beside this one, prove it, send new calls to it, let the old one finish. Raises BridgeError, ConfigError."""
         async with self._reloading:
+            self.way.forget()
             generation = Generation(self.number + 1, self._make_link(), self.config, self._on_end)
             try:
                 generation.credential, generation.tls = self.config.credential(), self.way.material()

@@ -39,9 +39,10 @@ def command(bwrap: str, visible: list[str], memory_bytes: int, wrapped: list[str
         system += ["--symlink", os.readlink(f"/{name}"), f"/{name}"] if os.path.islink(f"/{name}") else ["--ro-bind-try", f"/{name}", f"/{name}"]
     for path in ETC:
         system += ["--ro-bind-try", path, path]
-    own = ["--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", HOME, "--chdir", HOME]
+    own = ["--dev", "/dev", "--tmpfs", HOME, "--chdir", HOME]
     for path in visible:
         if not path.startswith("/usr/"):
             own += ["--ro-bind", path, path]
     bounds = ["prlimit", f"--data={memory_bytes}", f"--nproc={MOST_THREADS}", "--core=0", "--"]
-    return [bwrap, *apart, *system, *own, "--remount-ro", "/", "--", *bounds, *wrapped]
+    own += ["--remount-ro", "/dev", "--remount-ro", "/"]  # last: what is visible may lie below /dev/shm
+    return [bwrap, *apart, *system, *own, "--", *bounds, *wrapped]

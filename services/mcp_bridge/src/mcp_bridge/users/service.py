@@ -64,6 +64,7 @@ class UserService:
         """Take what there is now: whoever calls after another CA or client certificate came gets a process with it. Of stored logins, those that are new are
         tried first, and whose owner is at work gets a process before the old one goes.
         """
+        self.way.forget()
         try:
             tls = self.way.material()
             if tls != self.tls:
