@@ -23,7 +23,7 @@ class ActionModule(TeamAction):
         if not problems:
             env = self.team_env(declaration, task_vars)
             try:
-                problems = _team_env.problems(env.read(), declaration, str(env.path))
+                problems = _team_env.problems(env.read(), _declaration.present(declaration), str(env.path), _declaration.absent(declaration))
             except _team_env.TeamEnvError as error:
                 problems = error.problems
         host = task_vars["inventory_hostname"]

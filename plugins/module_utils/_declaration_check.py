@@ -33,7 +33,8 @@ VARIABLES = {
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
-ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
+ENVIRONMENT_KEYS = {"name", "state", "hosts", "postgres", "mongodb", "members"}
+STATES = ("present", "absent")
 DATABASE_KEYS = {
     "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "owner", "schemas", "service_port", "guard", "limits", "users"},
     "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits", "users"},
@@ -96,7 +97,7 @@ def on_hosts(variables: dict[str, Any], hosts: list[str], host: str) -> list[Pro
             near = (difflib.get_close_matches(name, hosts, n=1) or ["a name from hosts.yml"])[0]
             found.append(Problem(f"mcp_environments[{index}].hosts", f"the inventory has no host {name}", f"use {near}"))
     if not found and not declaration_rules.on_host(variables, host)["mcp_environments"]:
-        step = f"name {host} in the hosts of an environment, or take it out of the inventory"
+        step = f"name {host} in the hosts of an environment; to take it out of the inventory, run remove.yml for it first"
         found.append(Problem("mcp_environments", f"no environment is on {host}", step))
     return found
 
@@ -207,6 +208,8 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     for engine in declaration_rules.ENGINES:
         if environment.get(engine) is not None:
             found += _database(f"{place}.{engine}", environment[engine], engine)
+    if environment.get("state", STATES[0]) not in STATES:
+        found.append(Problem(f"{place}.state", f"must be one of {', '.join(STATES)}", "remove it, or write absent for an environment that is to go"))
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
         found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))

@@ -72,6 +72,20 @@ def leaving(entry: dict, now: str) -> dict:
     return entry
 
 
+def left(entry: dict, now: str) -> dict:
+    """The same where no host uses it any more: nothing is left to be done but to end its logins."""
+    entry = leaving(entry, now)
+    entry["walk"]["drained"] = True
+    return entry
+
+
+def back_again(entry: dict) -> dict:
+    """The entry of a service that was to go and is declared again: it gets new logins. Its generation is never an earlier one."""
+    if not entry["walk"] or entry["walk"]["step"] != LEAVING:
+        return entry
+    return {**copy.deepcopy(entry), "active": None, "slots": {}, "walk": None}
+
+
 def usable(entry: dict) -> dict[str, dict | None]:
     """For each of our two slots the login that must work now, or None where none may. Empty: not ours to change."""
     if entry["kind"] != "managed":

@@ -20,6 +20,10 @@ class TeamAction(ActionBase):
     """An action that knows the team of the host that it runs for."""
 
     def declaration(self, task_vars: dict) -> dict:
+        """The host's ``mcp_*`` variables without the environments that are to go."""
+        return _declaration.present(self.whole_declaration(task_vars))
+
+    def whole_declaration(self, task_vars: dict) -> dict:
         """The host's ``mcp_*`` variables, templated. Everything with the prefix, so that a mistyped name is seen."""
         if "inventory_dir" not in task_vars:  # of a task that is delegated to the control node; the variables are still those of the team's host
             task_vars["inventory_dir"] = task_vars["hostvars"][task_vars["inventory_hostname"]]["inventory_dir"]
@@ -39,8 +43,8 @@ class TeamAction(ActionBase):
         return _declaration.on_host(self.declaration(task_vars), task_vars["inventory_hostname"])
 
     def checked(self, task_vars: dict) -> tuple[dict, list[_declaration_check.Problem]]:
-        """The declaration and every mistake in it (CA files that are not there included)."""
-        declaration = self.declaration(task_vars)
+        """The whole declaration and every mistake in it (CA files that are not there included)."""
+        declaration = self.whole_declaration(task_vars)
         problems = _declaration_check.problems(declaration)
         if not problems:
             problems += _declaration_check.on_hosts(declaration, task_vars["groups"]["all"], task_vars["inventory_hostname"])

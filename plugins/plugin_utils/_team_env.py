@@ -119,11 +119,13 @@ def generate(values: dict[str, str]) -> dict[str, str]:
     return {name: _password.draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
 
 
-def problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
-    """Where the operator's file and the declaration do not fit together."""
+def problems(values: dict[str, str], declaration: dict, path: str, leaving: dict | None = None) -> list[Problem]:
+    """Where the operator's file and the declaration do not fit together. What is still there for environments that are ``leaving`` is in order."""
     found, services = [], _declaration.services(declaration)
     accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
+    over = _declaration.services(leaving) if leaving else []
     known = accepted | set(_declaration.OWN_SECRETS)
+    known |= {name for service in over for name in (*names(service, leaving), _declaration.admin_key(service["engine"], service["environment"]))}
     for name in values:
         if name not in known:
             step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}"
