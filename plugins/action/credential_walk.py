@@ -117,7 +117,9 @@ class ActionModule(TeamAction):
         if not self._going(self._newest(held)):
             return {**self._state(held, []), "changed": False}
         if left_out := self._arguments.get("left_out"):
-            raise StopError(f"{', '.join(left_out)} may still use logins that would be ended. Next: run without --limit; correct what kept a host out of the run")
+            raise StopError(
+                f"{', '.join(left_out)} may still use logins that would be ended. Next: run without --limit; correct what kept a host out of the run"
+            )
         if self._task.check_mode:
             return {**self._state(held, []), "changed": True}
         held = self._acquired()

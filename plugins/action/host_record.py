@@ -21,6 +21,7 @@ SOURCES = ("playbooks", "plugins", "roles", "services")
 OF_THE_RUN = {
     "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status", "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
+    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory",
 }  # fmt: skip
 
 

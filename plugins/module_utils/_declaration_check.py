@@ -29,6 +29,7 @@ VARIABLES = {
     "mcp_gateway_version", "mcp_edge", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
     "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
+    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
