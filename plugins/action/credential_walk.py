@@ -133,6 +133,23 @@ class ActionModule(TeamAction):
             self._store(operation="release", fence=held["fence"])
             raise
 
+    def _restore(self) -> dict:
+        """A document out of backups, where none that is as new is left: what was ours to make is made anew by the deploy that follows."""
+        backups = [self._opened(one) for one in self._arguments["backups"] if one and one.get("document")]
+        restored = _credentials.merged(self._declared["mcp_team"], backups)
+        held = self._store(operation="read")
+        if not _walk.is_lost(self._newest(held), restored):
+            return {**self._state(held, []), "changed": False}
+        if self._task.check_mode:
+            return {**self._state(held, []), "changed": True}
+        held = self._acquired()
+        try:
+            document = _walk.restored(self._newest(held), restored)
+            written = self._written(document, held)
+        finally:
+            self._store(operation="release", fence=held["fence"])
+        return {**written, "names": sorted(document["credentials"]), "changed": True}
+
     def _accounts(self) -> dict:
         """What the databases said: a login that works may be used, one that does not is dropped."""
         errors = _reports.of_accounts(self._arguments["accounts"], self._names())

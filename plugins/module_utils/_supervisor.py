@@ -166,6 +166,14 @@ class Control:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise
 
+    def stop_program(self, name: str) -> None:
+        """Returns when it has ended. One that is not there, or does not run, has."""
+        try:
+            self._proxy.supervisor.stopProcess(name)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString and "BAD_NAME" not in fault.faultString:
+                raise
+
     def launch(self) -> None:
         """Start a supervisord, detached, with nothing of the caller's environment."""
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(self._layout.directory)}
