@@ -91,14 +91,13 @@ carried:
 """
 
 import base64
-import json
 import os
 import zlib
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _gateway_copy, _supervisor
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _gateway_copy, _supervisor, _systemd
 from ansible_collections.mcp.tenancy.plugins.module_utils import _sealed as sealed
 
 PKI = "edge/pki"
@@ -125,22 +124,19 @@ def take(paths: dict) -> dict[str, str]:
     return found
 
 
-def stop_gateway(module: AnsibleModule, prefix: str, paths: dict) -> None:
+def stop_gateway(prefix: str, paths: dict) -> None:
     """Its socket too, which would start it again for the first caller."""
     if prefix:
-        units = module.run_command(["systemctl", "list-units", "--all", "--plain", "--no-legend", f"{prefix}gateway*"], check_rc=True)[1]
-        names = sorted({line.split()[0] for line in units.splitlines() if line.strip()}, key=lambda name: not name.endswith(".socket"))
-        if names:
-            module.run_command(["systemctl", "stop", "--", *names], check_rc=True)
+        _systemd.Host(prefix, f"{paths['run']}/.revisions").stop(f"{prefix}gateway")
         return
     layout = _supervisor.Layout(Path(paths["etc"]), Path(paths["run"]), Path(paths["log"]), "")
     if layout.socket.exists() and _supervisor.Control(layout).alive():
         _supervisor.Control(layout).stop_program("gateway")
 
 
-def place(module: AnsibleModule, content: dict[str, str], paths: dict) -> int:
+def place(content: dict[str, str], paths: dict, prefix: str) -> int:
     """Raises CopyError."""
-    stop_gateway(module, module.params["prefix"], paths)
+    stop_gateway(prefix, paths)
     if os.path.exists(paths["gateway_database"]):
         _gateway_copy.kept(paths["gateway_database"], f"{paths['state']}/replaced.db")
     carried = _gateway_copy.put_back(paths["gateway_database"], unpacked(content["database"]))
@@ -187,8 +183,8 @@ def main() -> None:
     try:
         if wanted["operation"] == "take":
             module.exit_json(changed=True, sealed=sealed.seal(wanted["seal_key"], take(wanted["paths"])))
-        carried = 0 if module.check_mode else place(module, sealed.opened(wanted["seal_key"], wanted["content"]), wanted["paths"])
-    except (_gateway_copy.CopyError, _supervisor.SupervisorError, json.JSONDecodeError) as error:
+        carried = 0 if module.check_mode else place(sealed.opened(wanted["seal_key"], wanted["content"]), wanted["paths"], wanted["prefix"])
+    except (_gateway_copy.CopyError, _supervisor.SupervisorError, _systemd.SystemdError) as error:
         module.fail_json(msg=f"{error}.")
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}. Next: correct it, then run again.")
