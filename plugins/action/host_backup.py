@@ -105,7 +105,8 @@ class ActionModule(TeamAction):
             raise BackupError(f"{path} is a backup of {content['host']}. Next: if it shall be put back here, name it with -e mcp_backup=FILE and --limit")
         if content["secrets"] != self._label:
             raise BackupError(
-                f"{path} was taken with other secrets of the gateway ({', '.join(SECRETS)}), so nothing in it could be read. Next: use the .env of then, or a newer one"
+                f"{path} was taken with other secrets of the gateway ({', '.join(SECRETS)}), so nothing in it could be read. "
+                "Next: use the .env of then, or a newer backup"
             )
         if _numbers(content["gateway"]) > _numbers(self._version):
             raise BackupError(f"{path} is of the gateway's version {content['gateway']}, newer than {self._version}. Next: use the collection that took it")

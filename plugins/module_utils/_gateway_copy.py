@@ -47,6 +47,7 @@ def kept(path: str, beside: str) -> None:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with contextlib.closing(_opened(path)) as source, contextlib.closing(sqlite3.connect(temporary)) as copy:
             source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
         _like(path, temporary)
         os.replace(temporary, beside)
     except (sqlite3.Error, OSError) as error:
@@ -59,7 +60,7 @@ def put_back(path: str, content: bytes) -> int:
     temporary, carried = f"{path}.new", 0
     try:
         with contextlib.closing(sqlite3.connect(":memory:")) as copy:
-            copy.deserialize(content)
+            copy.deserialize(content[:18] + b"\1\1" + content[20:])  # a database in memory has no WAL, whatever the file says (fileformat2.html, 1.3.3)
             if (found := copy.execute("PRAGMA integrity_check").fetchone()) != ("ok",):
                 raise CopyError(f"the copy is damaged: {found[0]}. Next: use another backup")
             if os.path.exists(path):

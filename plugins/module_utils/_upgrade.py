@@ -59,6 +59,7 @@ class Upgrade:
         begun = self.begun()
         if begun and begun["to"] != installation:  # cut off, and now something else is wanted
             self.back()
+            self._forget()
             begun = {}
         before = self.running()
         if begun or before in ("", installation):

@@ -52,7 +52,7 @@ options:
     type: list
     elements: str
   backups:
-    description: For O(phase=restore), C(version) and C(document) out of backups, as M(mcp.tenancy.host_backup) gives them in RV(mcp.tenancy.host_backup#module:store).
+    description: For O(phase=restore), C(version) and C(document) out of backups, RV(mcp.tenancy.host_backup#module:store) each.
     type: list
     elements: dict
   everything:

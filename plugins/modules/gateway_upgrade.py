@@ -9,7 +9,7 @@ module: gateway_upgrade
 version_added: "0.2.0"
 short_description: Have another installation of the gateway take over, or go back
 description:
-  - V(begin), before anything is placed, keeps how services are started now, and the gateway's database. V(end) waits until the gateway answers and forgets that.
+  - V(begin), before anything is placed, keeps how services are started now, and the gateway's database. V(end) waits until the gateway answers and forgets it.
     V(back) brings all of it back and starts what ran before.
   - A run that was cut off in between is continued by the next one, with the database as it was before the first.
   - The copy of the database, C(state/before-upgrade.db), stays until the next upgrade.

@@ -11,7 +11,7 @@ short_description: Take away what no service of a team uses any more
 description:
   - Runs at the end of a deploy, when what should run runs. Removes working folders, CA files and variables of services that are not among O(services), users of
     the operating system that no service has, and installations of older locks.
-  - What a service that is gone has logged is kept, in the folder C(removed) below the logs, where only the caller may read it. Audit logs are not ours to delete.
+  - What a service that is gone has logged is kept, in the folder C(removed) below the logs, where only the caller may read it. An audit is not ours to delete.
   - Only what has the name of a thing of ours is touched. An installation that a process still runs from stays until the next deploy.
 author: the mcp.tenancy authors (@mcp-tenancy)
 options:

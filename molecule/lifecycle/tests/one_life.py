@@ -17,8 +17,8 @@ TARGETS = [(ENTRY, TOOL), ("team-a-dev-alice", "team-a-dev-mongodb-aggregate", "
 
 #: Everything that a deploy could leave: files, users, groups, units, rules, processes. Not what a running system changes by itself.
 SEEN = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/lib/systemd -o -path /var/cache -o -path /var/tmp -o -path /tmp \) -prune \
-  -o ! -name '*.pyc' ! -name __pycache__ ! -path '/etc/*-' ! -path /etc/.pwd.lock ! -path /root/.ansible ! -path '/root/.ansible/*' -printf 'file %p %y %m %u %g %l\n'
+find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/lib/systemd -o -path /var/cache -o -path /var/tmp -o -path /tmp \
+  -o -path /root/.ansible \) -prune -o ! -name '*.pyc' ! -name __pycache__ ! -path '/etc/*-' ! -path /etc/.pwd.lock -printf 'file %p %y %m %u %g %l\n'
 find /run -path '*mcp*' -printf 'run %p\n'
 sed 's/^/user /' /etc/passwd; sed 's/^/group /' /etc/group; cut -d: -f1 /etc/shadow | sed 's/^/shadow /'; cut -d: -f1 /etc/gshadow | sed 's/^/gshadow /'
 systemctl list-unit-files --plain --no-legend | awk '{print "unit", $1, $2}'

@@ -25,7 +25,7 @@ COUNTED = ("email_api_tokens", "servers", "gateways", "tools", "email_users", "e
 
 
 def other_version(folder: Path, team, harm: str) -> Path:
-    """A checkout with another lock, which the host has installed: the same packages, so that it need not wait for them. ``harm``: in front of the application."""
+    """A checkout with another lock, which the host has installed: the same packages, so that it need not wait. ``harm``: in front of the application."""
     other = folder / "checkout"
     shutil.copytree(REPOSITORY, other, ignore=shutil.ignore_patterns(".git", ".cache", ".venv", ".demo", ".collections"), symlinks=True)
     (other / ".collections/ansible_collections/mcp").mkdir(parents=True)
