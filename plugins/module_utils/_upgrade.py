@@ -76,6 +76,7 @@ class Upgrade:
             _atomic_file.write(self._folder / "units.json", json.dumps(units).encode())
         _gateway_copy.kept(self._paths["gateway_database"], self._copy)
         _atomic_file.write(self._folder / "upgrade.json", json.dumps({"from": before, "to": installation}).encode())
+        Path(self._paths["record"]).unlink(missing_ok=True)  # whatever becomes of this, the next deploy has to look at everything
         return True
 
     def end(self, port: int, seconds: float) -> None:

@@ -76,7 +76,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _client_file, _
 
 #: Folders above a team's that its deploy made, by the name that they have by default.
 SHARED = "mcp-tenancy"
-UNITS = "/etc/systemd/system"
+UNITS, SYSUSERS = "/etc/systemd/system", "/etc/sysusers.d"
 
 
 class Removal:
@@ -107,7 +107,7 @@ class Removal:
         if os.geteuid() != 0:
             return
         prefix = _units.prefix(self._team)
-        for path in sorted(glob.glob(f"{UNITS}/{glob.escape(prefix)}*.d")):
+        for path in sorted(path for kind in ("d", "wants", "requires") for path in glob.glob(f"{UNITS}/{glob.escape(prefix)}*.{kind}")):
             self.gone(path)
         self._timer(f"mcp-rotation@{self._team}.timer")
         table = ["inet", f"mcp_tenancy_{self._team}"]
@@ -118,7 +118,9 @@ class Removal:
         group = _declaration.group({"mcp_team": self._team})
         if group in {entry.gr_name for entry in grp.getgrall()}:
             self._do(f"group {group}", ["groupdel", group])
-        self.gone(f"/etc/sysusers.d/mcp-tenancy-{self._team}.conf")
+        self.gone(f"{SYSUSERS}/mcp-tenancy-{self._team}.conf")
+        if not self._check and os.path.isdir(SYSUSERS) and not os.listdir(SYSUSERS):
+            os.rmdir(SYSUSERS)  # Debian has none by itself
         if not self._check and os.path.isdir("/run/systemd/system"):
             self._module.run_command(["systemctl", "daemon-reload"], check_rc=True)
             self._module.run_command(["systemctl", "reset-failed", f"{prefix}*"])
