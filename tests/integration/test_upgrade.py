@@ -47,7 +47,7 @@ def broken(demo: Demo, tmp_path: Path) -> Path:
 def rows(demo: Demo) -> dict[str, int]:
     with contextlib.closing(sqlite3.connect(f"file:{demo.home}/team/state/mcp.db?mode=ro", uri=True)) as database:
         tables = ("email_api_tokens", "servers", "gateways", "tools", "email_users", "email_teams", "server_tool_association")
-        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
+        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 
 
 def test_a_version_that_does_not_get_up_goes_back(demo, broken):
