@@ -113,9 +113,9 @@ class Leftovers:
         self.kept: list[str] = []
 
     def files(self) -> None:
-        """What a service has beside its logs: working folder, CA, variables and label on tmpfs."""
+        """What a service has beside its logs: working folder, CA, the edge's configuration and key, variables and label on tmpfs."""
         where = self._wanted["paths"]
-        for folder in (where["work"], f"{where['etc']}/ca", where["run"], f"{where['run']}/.revisions"):
+        for folder in (where["work"], where["etc"], f"{where['etc']}/ca", where["run"], f"{where['run']}/.revisions"):
             for name in _leftovers.of_services(listed(folder), self._wanted["services"]):
                 self.remove(f"{folder}/{name}")
 
