@@ -55,6 +55,7 @@ chaos: venv ## kills at many moments, and on real hosts reboots and cut networks
 	@tests/molecule fleet
 	@tests/molecule users
 	@tests/molecule network
+	@tests/molecule lifecycle
 
 bench: venv ## the bridge against other wrappers and the bare server: calls/s, latency, memory, CPU
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.bench

@@ -24,7 +24,7 @@ class ActionModule(TeamAction):
             if copied.get("failed") or copied.get("unreachable"):
                 why = "cannot be reached" if copied.get("unreachable") else copied.get("msg")
                 return {**result, "failed": True, "msg": f"{host} has no copy of what is staged, so no database was told: {why}. Next: see to that host"}
-        declared = self.declaration(task_vars)
+        declared = self.whole_declaration(task_vars)  # whose login is ended may be of an environment that is to go
         try:
             credentials = self._credentials(declared, task_vars)
         except (_team_env.TeamEnvError, _credentials.CredentialsError, _database_material.MaterialError) as error:
@@ -48,6 +48,9 @@ class ActionModule(TeamAction):
             account["gone"] = bool(entry["walk"]) and entry["walk"]["step"] == _walk.LEAVING and entry["walk"].get("drained", False)
             admin = None
             if entry["kind"] == "managed":
+                if _declaration.admin_key(service["engine"], service["environment"]) not in values:
+                    key = _declaration.admin_key(service["engine"], service["environment"])
+                    raise _credentials.CredentialsError(f"{service['name']}: {key} is not in the .env, so its logins cannot be ended. Next: put it back")
                 login = _connection_string.parse(values[_declaration.admin_key(service["engine"], service["environment"])], service["engine"])
                 admin = {"user": login.user, "password": login.password}
             else:

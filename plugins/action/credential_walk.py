@@ -35,7 +35,8 @@ class ActionModule(StoreAction):
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
         self._vars, self._arguments = task_vars, self._task.args
-        self._declared = self.declaration(task_vars)
+        self._whole = self.whole_declaration(task_vars)
+        self._declared = _declaration.present(self._whole)
         try:
             self._keys = self.team_env(self._declared, task_vars).keys()
             return {**result, **getattr(self, f"_{self._arguments['phase']}")()}
@@ -50,9 +51,9 @@ class ActionModule(StoreAction):
         document, before = self._adopted(held), self._opened(held)
         now = _credentials_file.now()
         entries = document["credentials"]
-        for name, entry in entries.items():
-            entries[name] = _walk.taken(entry, now)
         declared = set(self._services(document))
+        for name, entry in entries.items():
+            entries[name] = _walk.taken(_walk.back_again(entry) if name in declared and "/" not in name else entry, now)
         fresh = [name for name, entry in entries.items() if name in declared and entry["kind"] == "managed" and entry["active"] is None]
         on_their_way = [name for name, entry in entries.items() if entry["walk"] and name not in fresh]
         if document["credentials"] == before["credentials"] and not fresh and held["version"] == document["version"]:
@@ -105,6 +106,45 @@ class ActionModule(StoreAction):
                 self._store(operation="release", fence=held["fence"])
             raise
 
+    def _leave(self) -> dict:
+        """Credentials of services that no host runs any more: the lease, and that their logins go. ``everything``: the team itself goes."""
+        held = self._store(operation="read")
+        if not self._going(self._newest(held)):
+            return {**self._state(held, []), "changed": False}
+        if left_out := self._arguments.get("left_out"):
+            raise StopError(
+                f"{', '.join(left_out)} may still use logins that would be ended. Next: run without --limit; correct what kept a host out of the run"
+            )
+        if self._task.check_mode:
+            return {**self._state(held, []), "changed": True}
+        held = self._acquired()
+        try:
+            document, now = copy.deepcopy(self._newest(held)), _credentials_file.now()
+            names = self._going(document)
+            for name in names:
+                document["credentials"][name] = _walk.left(document["credentials"][name], now)
+            return {**self._written(document, held), "names": names, "changed": True}
+        except Exception:
+            self._store(operation="release", fence=held["fence"])
+            raise
+
+    def _restore(self) -> dict:
+        """A document out of backups, where none that is as new is left: what was ours to make is made anew by the deploy that follows."""
+        backups = [self._opened(one) for one in self._arguments["backups"] if one and one.get("document")]
+        restored = _credentials.merged(self._declared["mcp_team"], backups)
+        held = self._store(operation="read")
+        if not _walk.is_lost(self._newest(held), restored):
+            return {**self._state(held, []), "changed": False}
+        if self._task.check_mode:
+            return {**self._state(held, []), "changed": True}
+        held = self._acquired()
+        try:
+            document = _walk.restored(self._newest(held), restored)
+            written = self._written(document, held)
+        finally:
+            self._store(operation="release", fence=held["fence"])
+        return {**written, "names": sorted(document["credentials"]), "changed": True}
+
     def _accounts(self) -> dict:
         """What the databases said: a login that works may be used, one that does not is dropped."""
         errors = _reports.of_accounts(self._arguments["accounts"], self._names())
@@ -141,10 +181,20 @@ class ActionModule(StoreAction):
 
     # Parts
 
+    def _newest(self, held: dict) -> dict:
+        """The newest document there is: the store's, with what hosts have that is newer."""
+        copies = [copied for copied in self._arguments.get("copies") or [] if copied and copied.get("document")]
+        return _credentials.merged(self._declared["mcp_team"], [self._opened(one) for one in [held, *copies] if one["document"]])
+
+    def _going(self, document: dict) -> list[str]:
+        """Credentials that are to end, people's included. Of a service that is declared nowhere nobody knows where its database is."""
+        over = self._whole if self._arguments.get("everything") else _declaration.absent(self._whole)
+        services = {service["name"] for service in _declaration.services(over)}
+        return sorted(name for name in document["credentials"] if name.partition("/")[0] in services)
+
     def _adopted(self, held: dict) -> dict:
         """The newest document there is, with what the operator's file gives."""
-        copies = [copied for copied in self._arguments.get("copies") or [] if copied and copied.get("document")]
-        document = _credentials.merged(self._declared["mcp_team"], [self._opened(one) for one in [held, *copies] if one["document"]])
+        document = self._newest(held)
         services = _declaration.services(self._declared)
         values = self.team_env(self._declared, self._vars).read()
         logins = _credentials_file.given(values, services, lambda service: _team_env.names(service, self._declared))

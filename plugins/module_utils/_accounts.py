@@ -33,9 +33,10 @@ def account(declaration: dict, service: dict) -> dict:
         "access": service["access"],
         "connection_limit": CONNECTION_LIMIT,
         "statement_timeout": int(seconds * 1000),
+        "owner_is_ours": not service.get("owner"),
     }
     if service.get("person"):  # what it may do comes from a role of the team's, and it is to be told from everybody else's in policies
-        found |= {"template": service["template"], "acts_as": owner, "remedy": "give the right one with -e mcp_login_file=FILE"}
+        found |= {"owner_is_ours": True, "template": service["template"], "acts_as": owner, "remedy": "give the right one with -e mcp_login_file=FILE"}
     if service["engine"] == "postgres":
         found["schemas"] = list(service.get("schemas") or ["public"])
     return found

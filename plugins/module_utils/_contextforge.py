@@ -201,6 +201,10 @@ class Client:
     def update_team(self, team_id: str, description: str) -> None:
         self._call("PUT", f"/v1/teams/{team_id}", json={"description": description})
 
+    def delete_team(self, team_id: str) -> None:
+        """Its memberships end with it. The gateway keeps the row, and its id comes back when a team of that name is made again."""
+        self._call("DELETE", f"/v1/teams/{team_id}")
+
     def list_members(self, team_id: str) -> list[dict]:
         rows = self._pages(f"/v1/teams/{team_id}/members", "members")
         return [{"email": row["user_email"].lower(), "role": row["role"]} for row in rows if row["is_active"]]
@@ -302,6 +306,9 @@ class Client:
 
     def activate_server(self, server_id: str) -> None:
         self._call("POST", f"/v1/servers/{server_id}/state", params={"activate": "true"})
+
+    def delete_server(self, server_id: str) -> None:
+        self._call("DELETE", f"/v1/servers/{server_id}")
 
     # Tokens of users
 

@@ -127,9 +127,24 @@ def derived_port(team: str, service: str) -> int:
 
 
 def on_host(declaration: dict, host: str) -> dict:
-    """The declaration as one host sees it: the environments that are on it. One without ``hosts`` is on all."""
-    there = [environment for environment in declaration["mcp_environments"] if host in environment.get("hosts", [host])]
+    """The declaration as one host sees it: the environments that are on it. One without ``hosts`` is on all, one that is to go on none."""
+    there = [environment for environment in present(declaration)["mcp_environments"] if host in environment.get("hosts", [host])]
     return {**declaration, "mcp_environments": there}
+
+
+def present(declaration: dict) -> dict:
+    """The declaration without the environments that are to go (``state: absent``)."""
+    return {**declaration, "mcp_environments": [one for one in declaration["mcp_environments"] if not is_absent(one)]}
+
+
+def absent(declaration: dict) -> dict:
+    """The declaration with nothing but those."""
+    return {**declaration, "mcp_environments": [one for one in declaration["mcp_environments"] if is_absent(one)]}
+
+
+def is_absent(environment: dict) -> bool:
+    """Whether an environment is declared for no other reason than that it should go, its logins included."""
+    return environment.get("state") == "absent"
 
 
 def members(environment: dict) -> list[dict]:

@@ -65,7 +65,7 @@ def problems(declared: dict[str, Any]) -> list[Problem]:
     """All of them, in a sound declaration."""
     found = _same_names(declared)
     twice = {problem.place.removesuffix(".name") for problem in found}
-    declared = {**declared, "mcp_environments": [one for one in declared["mcp_environments"] if one[PLACE] not in twice]}
+    declared = {**declared, "mcp_environments": [one for one in declared["mcp_environments"] if one[PLACE] not in twice and not _declaration.is_absent(one)]}
     return [*found, *_same_databases(declared), *_same_ports(declared), *_mixed(declared), *_administrator(declared)]
 
 
@@ -78,7 +78,7 @@ def on_hosts(declared: dict[str, Any], hosts: list[str], host: str) -> list[Prob
             what = "is a pattern, and must be a name" if re.search(r"[*?:!&\[\]]", name) else "is no host of the inventory"
             found.append(Problem(f"{place}.hosts", f"{name} {what}", f"use {near}"))
     if not found and declared["mcp_environments"] and not _declaration.on_host(declared, host)["mcp_environments"]:
-        step = f"name {host} in the hosts of an environment, or take it out of the inventory"
+        step = f"name {host} in the hosts of an environment; to take it out of the inventory, run remove.yml for it first"
         found.append(Problem("mcp_environments", f"no environment is on {host}", step))
     return found
 

@@ -30,13 +30,16 @@ VARIABLES = {
     "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
     "mcp_new_vault_key_file", "mcp_own_secrets",
+    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
-ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members", "tls_floor"}
+ENVIRONMENT_KEYS = {"name", "state", "hosts", "postgres", "mongodb", "members", "tls_floor"}
+STATES = ("present", "absent")
 _BOTH = {
-    "host", "port", "database", "access", "ca", "client_certificate", "client_key", "credential", "owner", "service_port", "guard", "limits", "users", "host_of",
+    "host", "port", "database", "access", "ca", "client_certificate", "client_key", "credential", "owner", "service_port", "guard", "limits", "users",
+    "host_of",
 }  # fmt: skip
 DATABASE_KEYS = {"postgres": {*_BOTH, "sslmode", "schemas"}, "mongodb": {*_BOTH, "tls", "auth_source"}}
 #: Callers who bring their own logins: the ways in which they may, and bounds of numbers.
@@ -201,6 +204,8 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     if environment.get("tls_floor", _database_tls.MODES[-1]) not in _database_tls.MODES:
         step = f"use one of {', '.join(_database_tls.MODES)}, or leave it out"
         found.append(Problem(f"{place}.tls_floor", f"'{environment['tls_floor']}' is not a kind of connection", step))
+    if environment.get("state", STATES[0]) not in STATES:
+        found.append(Problem(f"{place}.state", f"must be one of {', '.join(STATES)}", "remove it, or write absent for an environment that is to go"))
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
         found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))

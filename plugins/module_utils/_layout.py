@@ -14,7 +14,10 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _
 
 
 def layout(declaration: dict) -> dict:
-    """``sysusers`` (path and content, or None) and ``folders`` (path, mode, and owner and group where they are not the caller's own)."""
+    """``sysusers`` (path and content, or None), ``folders`` (path, mode, and owner and group where they are not the caller's own).
+
+    ``services``: names of what runs here, the gateway and the edge among them. ``users``: those of the operating system that they run as.
+    """
     where, apart = _declaration.paths(declaration), _declaration.on_systemd(declaration)
     services = [*_declaration.services(declaration), *_declaration.user_services(declaration)]
     names = ["gateway", *(service["name"] for service in services), *([_edge.SERVICE] if declaration.get("mcp_edge") else [])]
@@ -28,7 +31,13 @@ def layout(declaration: dict) -> dict:
         folders.append({"path": path, "mode": "0700", "owner": owner, "group": owner})
     if declaration.get("mcp_edge"):  # what only the edge may read: its key
         folders.append({"path": _edge.places(declaration)["folder"], "mode": "0750", "group": _declaration.user(declaration, _edge.SERVICE)})
-    return {"sysusers": _sysusers(declaration, names) if apart else None, "folders": folders}
+    users = [_declaration.user(declaration, name) for name in names] if apart else []
+    return {"sysusers": _sysusers(declaration, names) if apart else None, "folders": folders, "services": names, "users": users}
+
+
+def about(team: str, service: str) -> str:
+    """What /etc/passwd says of a service's user."""
+    return f"MCP {service} of {team}"
 
 
 def _sysusers(declaration: dict, names: list[str]) -> dict[str, str]:
@@ -36,6 +45,6 @@ def _sysusers(declaration: dict, names: list[str]) -> dict[str, str]:
     group, lines = _declaration.group(declaration), []
     for name in names:
         user = _declaration.user(declaration, name)
-        lines += [f'u {user} - "MCP {name} of {declaration["mcp_team"]}" - -', f"m {user} {group}"]
+        lines += [f'u {user} - "{about(declaration["mcp_team"], name)}" - -', f"m {user} {group}"]
     text = "\n".join([f"# Written by mcp.tenancy for team {declaration['mcp_team']}.", f"g {group} -", *lines]) + "\n"
     return {"path": f"/etc/sysusers.d/mcp-tenancy-{declaration['mcp_team']}.conf", "content": text}

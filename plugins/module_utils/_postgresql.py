@@ -98,7 +98,7 @@ class PostgresqlAccounts:
             for name in ended:
                 self._end_sessions(name, check)
             if self._account.get("gone") and not check:
-                self._drop([*self._account["logins"].values(), self._account["owner"]])
+                self._drop(self._droppable())
         return self._changes
 
     def _make(self, wanted: dict[str, dict | None], check: bool) -> list[str]:
@@ -411,6 +411,21 @@ class PostgresqlAccounts:
         if found[0][0]:
             self._execute("ALTER ROLE {name} NOLOGIN PASSWORD NULL", f"{name}: may not log in any more", name=name)
         return [name]
+
+    def _droppable(self) -> list[str]:
+        """Roles that may go with what they were granted. What was made with a service's roles is data: they stay, without a login, while they own any."""
+        account = self._account
+        names = [*account["logins"].values(), *([account["owner"]] if account.get("owner_is_ours", True) else [])]
+        if account.get("acts_as"):
+            return names
+        owning = (
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND EXISTS (SELECT FROM pg_shdepend "
+            "WHERE refclassid = 'pg_authid'::regclass AND refobjid = pg_roles.oid AND deptype = 'o')"
+        )
+        owners = [name for (name,) in self._ask(owning, names)]
+        if owners:
+            self.warnings.append(f"{', '.join(owners)} own something, so {'they stay' if len(owners) > 1 else 'it stays'}, without a login")
+        return [name for name in names if name not in owners]
 
     def _drop(self, names: list[str]) -> None:
         """Roles that nobody needs any more, with what they were granted here. What they have elsewhere keeps them, without a login."""

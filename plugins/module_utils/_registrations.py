@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _registry_former
 
 #: The headers in which a caller's own login comes, by the ways that a target may accept (services/mcp_bridge, users/headers.py).
 LOGIN_HEADERS = {
@@ -74,7 +74,7 @@ def people_seen_through_gateway(declaration: dict, people: list[dict]) -> list[d
 
 def _space(team: str, environment: str) -> str:
     """The name of an environment's team and virtual server at the gateway."""
-    return f"{team}-{environment}".replace("_", "-")
+    return _registry_former.space(team, environment)
 
 
 def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str) -> list[dict]:
@@ -100,7 +100,7 @@ def registry(declaration: dict) -> dict:
         wanted["teams"].append(
             {
                 "name": space,
-                "description": f"Environment {environment['name']} of team {team}",
+                "description": _registry_former.ENVIRONMENT.format(environment=environment["name"], owner=team),
                 "members": [{"email": member["email"], "role": GATEWAY_ROLES[member["role"]]} for member in members],
             }
         )

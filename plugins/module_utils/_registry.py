@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge as contextforge
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_former as former
 from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan as registry
 from ansible_collections.mcp.tenancy.plugins.module_utils._client_file import ClientFile
 
@@ -27,14 +28,15 @@ class Registry:
         self.client, self.desired, self.check_mode = client, desired, check_mode
         self.actions: list[dict] = []
         self.failures: list[str] = []
+        self.warnings: list[str] = []
         self.actual: dict = {}
         self.tokens: list[dict] = []
         self.planned: list[dict] = []
         self.due: list[float] = []
 
     def read(self) -> None:
-        wanted = {team["name"] for team in self.desired["teams"]}
         teams = self.client.list_teams()
+        wanted = {team["name"] for team in [*self.desired["teams"], *former.teams(self.desired, {"teams": teams})]}
         for team in teams:
             # Of teams that are not ours the admin may not even be a member; their names are all we need.
             team["members"] = self.client.list_members(team["id"]) if team["name"] in wanted else []
@@ -165,6 +167,36 @@ class Registry:
                 token["live"] = False
                 self._note(f"{token['user']} in {token['team']}", "revoke", {f"token {token['name']}": {"before": "valid", "after": "revoked"}})
 
+    def take_away(self, path: str) -> None:
+        """What an earlier declaration left. Where it leads to goes last, so that a run that is cut short leaves the next one the same work."""
+        actions, self.warnings = former.plan(self.desired, self.actual)
+        stored = ClientFile(path) if path and actions else None
+        said = {name: contextforge.claims_of(registry.entry_token(entry)) for name, entry in (stored.entries() if stored else {}).items()}
+        for name in former.entries(actions, self.desired, self.actual, said):
+            self._note(name, "delete", {})
+            if not self.check_mode:
+                stored.write(name)
+        for token in former.tokens(actions, self.desired, self.actual, self.tokens):
+            fields = {"token": {"before": "valid", "after": "revoked"}}
+            named = {"kind": "token", "name": f"{token['name']} of {token['user']}", "id": token["id"]}
+            self._apply([{**named, "action": "revoke", "fields": fields}], self._delete)
+            token["live"] = False
+        before = len(self.failures)
+        self._apply([action for action in actions if action["kind"] != "team"], self._delete)
+        if len(self.failures) == before:  # a team is what the rest is known by
+            self._apply([action for action in actions if action["kind"] == "team"], self._delete)
+
+    def _delete(self, action: dict) -> None:
+        """Nothing in check mode, in which it is only told."""
+        if self.check_mode:
+            return
+        if action["kind"] == "member":
+            team = action["name"].split("/", 1)[0]
+            self.client.remove_member(next(one["id"] for one in self.actual["teams"] if one["name"] == team), action["id"])
+            return
+        ends = {"server": self.client.delete_server, "gateway": self.client.delete_gateway, "team": self.client.delete_team, "token": self.client.revoke_token}
+        ends[action["kind"]](action["id"])
+
     def hand_out(self, path: str, public_url: str, hide: Callable[[str], None]) -> None:
         """Give each client a token that works, and note in ``due`` when it is due for another one. ``hide`` is told every token."""
         stored = ClientFile(path)
@@ -226,7 +258,7 @@ class Registry:
 
 def desired_of(params: dict) -> dict:
     """The wishes in the gateway's spelling. Raises CannotConverge with every mistake in them."""
-    desired = registry.normalise({kind: params[kind] for kind in ("teams", "gateways", "servers", "clients")})
+    desired = registry.normalise({kind: params[kind] for kind in ("owner", "teams", "gateways", "servers", "clients")})
     desired["in_place"] = params.get("encrypts_updates", False)
     desired["gateways"] = [{**gateway, "url": contextforge.stored_url(gateway["url"])} for gateway in desired["gateways"]]
     mistakes = registry.problems(desired)
@@ -264,6 +296,7 @@ def run(registry_: Registry, params: dict, hide: Callable[[str], None]) -> None:
         raise CannotConverge("\n".join(refused))
     registry_.converge()
     registry_.shut_out()
+    registry_.take_away(params["client_config"])
     if params["client_config"]:
         public_url = (params["public_url"] or params["url"]).rstrip("/")
         registry_.hand_out(params["client_config"], public_url, hide)

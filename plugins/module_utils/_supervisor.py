@@ -166,6 +166,21 @@ class Control:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise
 
+    def started_at(self, name: str) -> int:
+        """When a program was started last, in seconds since the epoch; 0 of one that nobody can ask about."""
+        try:
+            return self._proxy.supervisor.getProcessInfo(name)["start"]
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return 0
+
+    def stop_program(self, name: str) -> None:
+        """Returns when it has ended. One that is not there, or does not run, has."""
+        try:
+            self._proxy.supervisor.stopProcess(name)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString and "BAD_NAME" not in fault.faultString:
+                raise
+
     def launch(self) -> None:
         """Start a supervisord, detached, with nothing of the caller's environment."""
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(self._layout.directory)}
@@ -252,6 +267,15 @@ def ensure_started(programs: list[dict], layout: Layout, check: bool, seconds: f
                 outcome.started.append(name)
     control.wait_running(names, seconds)
     return outcome
+
+
+def resume(control: Control) -> None:
+    """The programs of the file as it is run, as the supervisor that is there runs them."""
+    added, changed, removed = control.pending()
+    control.update(added, changed, removed)
+    for name, state in control.states().items():
+        if state in STOPPED_STATES and name not in [*added, *changed]:
+            control.start_program(name)
 
 
 def _predict(control: Control, outcome: Outcome, names: list[str], fresh: bool) -> None:

@@ -116,6 +116,19 @@ class Host:
         for verb, names in (("reload", planned.reload), ("restart", planned.restart), ("start", planned.start)):
             self._go(verb, names)
 
+    def write(self, units: list[dict]) -> None:
+        """The files of these units, known to systemd; nothing is started or stopped."""
+        for unit in units:
+            _atomic_file.write(self._folder / unit["name"], unit["content"].encode(), 0o644)
+        self._ask("daemon-reload")
+
+    def stop(self, prefix: str) -> None:
+        """Everything loaded whose name begins so: sockets first, which would start their services again for the next caller."""
+        listed = self._ask("list-units", "--all", "--plain", "--no-legend", f"{prefix}*").splitlines()
+        names = sorted({line.split()[0] for line in listed if line.strip()}, key=lambda name: not name.endswith(".socket"))
+        if names:
+            self._ask("stop", "--", *names)
+
     def _go(self, verb: str, names: list[str]) -> None:
         if not names:
             return

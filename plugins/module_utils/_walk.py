@@ -72,6 +72,41 @@ def leaving(entry: dict, now: str) -> dict:
     return entry
 
 
+def left(entry: dict, now: str) -> dict:
+    """The same where no host uses it any more: nothing is left to be done but to end its logins."""
+    entry = leaving(entry, now)
+    entry["walk"]["drained"] = True
+    return entry
+
+
+def back_again(entry: dict) -> dict:
+    """The entry of a service that was to go and is declared again: it gets new logins. Its generation is never an earlier one."""
+    if not entry["walk"] or entry["walk"]["step"] != LEAVING:
+        return entry
+    return {**copy.deepcopy(entry), "active": None, "slots": {}, "walk": None}
+
+
+def is_lost(live: dict, backup: dict) -> bool:
+    """Whether what hosts hold is older than a backup's document, or not there at all."""
+    return live["version"] < backup["version"]
+
+
+def restored(live: dict, backup: dict) -> dict:
+    """One document out of what hosts hold and a later one out of a backup.
+
+    What was in the backup may have been rotated since, and nobody is left to say so. A managed credential therefore comes back without a login:
+    the next deploy makes one, and ends those before. An unmanaged one is what its DBA gave; the operator's ``.env`` has the last word on it.
+    """
+    found = copy.deepcopy(backup)
+    for name, entry in found["credentials"].items():
+        if entry["kind"] == "managed":
+            found["credentials"][name] = {**entry, "active": None, "slots": {}, "walk": None}
+    for name, entry in live["credentials"].items():
+        if name not in found["credentials"] or found["credentials"][name]["generation"] < entry["generation"]:
+            found["credentials"][name] = copy.deepcopy(entry)
+    return found
+
+
 def usable(entry: dict) -> dict[str, dict | None]:
     """For each of our two slots the login that must work now, or None where none may. Empty: not ours to change."""
     if entry["kind"] != "managed":

@@ -22,9 +22,11 @@ options:
     description:
       - V(adopt), of a deploy, sees that each service has an entry, takes logins that were given and begins what has none yet.
       - V(begin), of a rotation, takes the lease and stages a new password for each credential that is due.
+      - V(leave) begins the end of credentials whose environment is declared with C(state=absent), once no host runs its services.
+      - V(restore) takes the document out of O(backups) where no host holds one that is as new.
       - V(accounts), V(hosts) and V(settled) take in what databases and hosts said. V(close) ends the batch and gives the lease back.
     type: str
-    choices: [adopt, begin, accounts, hosts, settled, close]
+    choices: [adopt, begin, leave, restore, accounts, hosts, settled, close]
     required: true
   copies:
     description: What hosts hold of the document, registered results of M(mcp.tenancy.credential_store); the newest counts.
@@ -49,6 +51,14 @@ options:
     description: Hosts of the team that are not in this run; a rotation is refused then.
     type: list
     elements: str
+  backups:
+    description: For O(phase=restore), C(version) and C(document) out of backups, RV(mcp.tenancy.host_backup#module:store) each.
+    type: list
+    elements: dict
+  everything:
+    description: For O(phase=leave), end the credentials of all environments that are declared.
+    type: bool
+    default: false
   person:
     description:
       - For O(phase=begin), what is wanted for one person's stored login, instead of what is due.

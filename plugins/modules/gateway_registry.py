@@ -10,7 +10,7 @@ version_added: "0.1.0"
 short_description: Make an MCP gateway know a team's environments, services and clients
 description:
   - Takes everything that an IBM ContextForge gateway has to know in one call and changes what differs. Nothing that is not named here is touched, but for
-    people in the teams that are named. They are exactly the members, and who is a member no more loses membership and tokens.
+    people in the teams that are named, and for what O(owner) says. Members are exactly those who are named; who is one no more loses membership and tokens.
   - Writes the clients' configuration itself, so that a token's value never leaves the host.
   - Runs on the gateway's host with the Python of the gateway's own virtual environment, which has what it needs.
   - An upstream that cannot be reached does not stop the rest. All failures are reported together at the end, and another run completes the work.
@@ -53,6 +53,14 @@ options:
     type: bool
     default: false
     version_added: "0.4.0"
+  owner:
+    description:
+      - The team of the inventory. What an earlier call for the same owner made and this one does not name is removed, with its tokens and its entries in
+        O(client_config). Environments' teams are known by name and description, virtual servers by their id, upstreams by the label of their bearer.
+      - A team in which somebody else registered something stays, without members, and is warned of. Users stay. Left out, nothing is removed.
+    type: str
+    default: ""
+    version_added: "0.2.0"
   teams:
     description:
       - Teams of the gateway. Users who are not named as members are taken out of a team that is named, and every token that they have for it is revoked.
@@ -252,7 +260,7 @@ actions:
   elements: dict
   contains:
     kind:
-      description: One of C(user), C(team), C(member), C(gateway), C(server), C(client).
+      description: One of C(user), C(team), C(member), C(gateway), C(server), C(client), C(token).
       type: str
     name:
       description: Its name; of a member C(TEAM/EMAIL).
@@ -304,6 +312,7 @@ ARGUMENTS = {
     "timeout": {"type": "int", "default": 60},
     "wait": {"type": "int", "default": 0},
     "encrypts_updates": {"type": "bool", "default": False},
+    "owner": {"type": "str", "default": ""},
     "teams": {
         "type": "list",
         "elements": "dict",
@@ -381,6 +390,8 @@ def main() -> None:
             engine.run(registry_, params, lambda token: token and module.no_log_values.add(token))
         except (engine.CannotConverge, ClientFileError, contextforge.GatewayError) as error:
             registry_.failures.append(str(error))
+        for warning in registry_.warnings:
+            module.warn(warning)
         result = engine.report(registry_)
         if registry_.failures:
             module.fail_json(msg="\n".join(registry_.failures), **result)

@@ -21,6 +21,10 @@ class TeamAction(ActionBase):
     """An action that knows the team of the host that it runs for."""
 
     def declaration(self, task_vars: dict) -> dict:
+        """The host's ``mcp_*`` variables without the environments that are to go."""
+        return _declaration.present(self.whole_declaration(task_vars))
+
+    def whole_declaration(self, task_vars: dict) -> dict:
         """The host's ``mcp_*`` variables, templated. Everything with the prefix, so that a mistyped name is seen."""
         if "inventory_dir" not in task_vars:  # of a task that is delegated to the control node; the variables are still those of the team's host
             task_vars["inventory_dir"] = task_vars["hostvars"][task_vars["inventory_hostname"]]["inventory_dir"]
@@ -40,14 +44,14 @@ class TeamAction(ActionBase):
         return _declaration.on_host(self.declaration(task_vars), task_vars["inventory_hostname"])
 
     def checked(self, task_vars: dict) -> tuple[dict, list[Problem]]:
-        """The declaration and every mistake in it, in the files that it names and in the operator's ``.env``."""
-        declaration = self.declaration(task_vars)
+        """The whole declaration and every mistake in it, in the files that it names and in the operator's ``.env``."""
+        declaration = self.whole_declaration(task_vars)
         problems = _declaration_check.of_parts(declaration)
         sound, unsound = _declaration_across.sound(declaration, problems), _declaration_across.unsound(declaration, problems)
         problems += _declaration_across.problems(sound)
         problems += _declaration_across.on_hosts(sound, task_vars["groups"]["all"], task_vars["inventory_hostname"])
         if _paths_known(sound):
-            problems += self.database_material(sound, task_vars).problems(sound)
+            problems += self.database_material(sound, task_vars).problems(sound)  # of environments that are to go too: their logins are ended over TLS
             edge = _edge.of(sound)
             if edge:
                 problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(sound, task_vars)).problems()
@@ -59,7 +63,7 @@ class TeamAction(ActionBase):
             return []
         env = self.team_env(sound, task_vars)
         try:
-            return _team_env.problems(env.read(), sound, str(env.path), unsound)
+            return _team_env.problems(env.read(), _declaration.present(sound), str(env.path), unsound, leaving=_declaration.absent(sound))
         except _team_env.TeamEnvError as error:
             return error.problems
 

@@ -149,14 +149,17 @@ def generate(values: dict[str, str]) -> dict[str, str]:
     return {name: _password.draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
 
 
-def problems(values: dict[str, str], declaration: dict, path: str, unsound: list[dict] | None = ()) -> list[Problem]:
+def problems(values: dict[str, str], declaration: dict, path: str, unsound: list[dict] | None = (), leaving: dict | None = None) -> list[Problem]:
     """Where the operator's file and the declaration do not fit together.
 
     ``unsound``: services with mistakes of their own, of which nothing but the names of their logins is certain. None: there may be any.
+    What is still there for environments that are ``leaving`` is in order.
     """
     found, services = [], _declaration.services(declaration)
     accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
     known = accepted | set(_declaration.OWN_SECRETS) | _own_secrets.NAMES | {name for service in unsound or () for name in _logins(service)}
+    over = _declaration.services(leaving) if leaving else []
+    known |= {name for service in over for name in (*names(service, leaving), _declaration.admin_key(service["engine"], service["environment"]))}
     for name in values if unsound is not None else ():
         if name not in known:
             step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}" if accepted else "remove it"

@@ -21,14 +21,14 @@ def test_what_an_account_is_made_of() -> None:
     assert account() == {
         "service": "postgres-dev", "engine": "postgres", "environment": "dev", **SERVICE["database"], "owner": "mcp_team_a_dev",
         "logins": {"a": "mcp_team_a_dev_a", "b": "mcp_team_a_dev_b"}, "access": "read_only", "schemas": ["public"],
-        "connection_limit": 20, "statement_timeout": 60000,
+        "connection_limit": 20, "statement_timeout": 60000, "owner_is_ours": True,
     }  # fmt: skip
 
 
 def test_what_a_declaration_says_counts() -> None:
     found = account(owner="billing", schemas=["app", "web"], limits={"call_seconds": 2.5}, access="read_write")
     assert found["logins"] == {"a": "billing_a", "b": "billing_b"} and found["schemas"] == ["app", "web"]
-    assert (found["statement_timeout"], found["access"]) == (2500, "read_write")
+    assert (found["statement_timeout"], found["access"], found["owner_is_ours"]) == (2500, "read_write", False)
     assert "schemas" not in account(engine="mongodb")
 
 

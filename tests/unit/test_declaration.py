@@ -56,6 +56,7 @@ def test_a_good_declaration_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "place", "says"),
     [
+        ("mcp_environments.0.state", "gone", "mcp_environments[0].state", "present, absent"),
         ("mcp_team", "Team A", "mcp_team", "lower-case"),
         ("mcp_enviroments", [], "mcp_enviroments", "did you mean mcp_environments"),
         ("mcp_runtime", "kubernetes", "mcp_runtime", "not available"),

@@ -156,3 +156,14 @@ def test_a_revision_changes_with_what_a_service_uses_and_not_with_its_login() ->
     assert _team_env.revisions(manifest, {"A": "1", "B": "3"}) == before, "a bridge takes another login while it runs"
     after = _team_env.revisions(manifest, {"A": "2", "B": "2"})
     assert all(before[name] != after[name] for name in before)
+
+
+def test_what_is_still_there_for_an_environment_that_is_to_go_is_in_order() -> None:
+    prod = {**DECLARATION["mcp_environments"][0], "name": "prod", "state": "absent"}
+    whole = {**DECLARATION, "mcp_environments": [*DECLARATION["mcp_environments"], prod]}
+    present, absent = _declaration.present(whole), _declaration.absent(whole)
+    assert [one["name"] for one in present["mcp_environments"]] == ["dev"] and [one["name"] for one in absent["mcp_environments"]] == ["prod"]
+    values = {**VALUES, "POSTGRES_PROD_ADMIN_CONNECTION_STRING": "postgresql://admin:hunter2@db/d"}
+    assert _team_env.problems(values, present, ".env", leaving=absent) == []
+    assert _team_env.problems(values, present, ".env"), "without it nobody knows what the variable is for"
+    assert _declaration.on_host(whole, "gw1") == present
