@@ -29,6 +29,9 @@ ADMIN = "mcp-admin@registry.example"
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOOLS = [{"name": name, "description": name, "inputSchema": {"type": "object", "properties": {"sql": {"type": "string"}}}} for name in ("query", "list-tables")]
 
+#: Columns that the gateway's own watch over upstreams writes, without anybody having asked. ``version`` counts what was asked.
+NOTED = {"last_seen", "last_refresh_at", "updated_at", "last_used"}
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -132,10 +135,12 @@ class Gateway:
         yield seen
         seen += self.requests()[before:]
 
-    def rows(self, table: str) -> dict[str, tuple]:
-        """Every row of a table by its first column, from the database itself."""
+    def rows(self, table: str) -> dict[str, dict]:
+        """Every row of a table by its first column, from the database itself, without :data:`NOTED`."""
         with contextlib.closing(sqlite3.connect(f"file:{self.home / 'mcp.db'}?mode=ro", uri=True)) as connection:
-            return {row[0]: row for row in connection.execute(f"SELECT * FROM {table}")}
+            cursor = connection.execute(f"SELECT * FROM {table}")
+            names = [column[0] for column in cursor.description]
+            return {row[0]: {name: value for name, value in zip(names, row, strict=True) if name not in NOTED} for row in cursor}
 
     def files_hold(self, text: str) -> list[str]:
         """Names of the database's files in which these bytes stand."""

@@ -58,7 +58,7 @@ class World:
         return {"failed": False, **json.loads(said.getvalue())}
 
     def facts(self) -> dict[str, dict]:
-        """Everything in the database but when tokens were last used, and what the gateway notes when it looks at an upstream."""
+        """Everything in the database, a row by its first column, but for what the gateway itself notes: that an upstream was seen, that a token was used."""
         return {table: self.gateway.rows(table) for table in TABLES}
 
     def four(self, wanted: dict, *expected: tuple[str, str, str]) -> dict:
@@ -84,7 +84,7 @@ class World:
             yield
         assert asked, "the gateway was asked something"
         assert [one for one in asked if one[0] in MUTATING and not one[1].rstrip("/").endswith("/mcp")] == []
-        assert {table: rows for table, rows in self.facts().items() if rows != before[table] and table != "email_api_tokens"} == {}
+        assert {table: rows for table, rows in self.facts().items() if rows != before[table]} == {}
 
     def rows(self, kind: str) -> list[dict]:
         """What the gateway has of a kind."""
@@ -236,8 +236,8 @@ def test_a_changed_credential_never_lies_bare_in_the_database(world) -> None:
         world.four(wanted, ("gateway", f"{name}-c", "update"))
         assert world.gateway.files_hold(f"canary-{name}") == [], "an update in place leaves it encrypted too"
     assert world.row("gateways", f"{name}-c")["auth_version"] == "two" and len(names_of_tools(world, name)) == 2
-    (row,) = [row for row in world.gateway.rows("gateways").values() if f"{name}-c" in row]
-    assert any(isinstance(value, str) and len(value) > 60 for value in row), "and it is there, encrypted"
+    (row,) = [row for row in world.gateway.rows("gateways").values() if row["name"] == f"{name}-c"]
+    assert len(row["auth_value"]) > 60, "and it is there, encrypted"
 
 
 def test_a_token_is_replaced_with_an_overlap_after_which_the_old_one_ends(world) -> None:
@@ -281,7 +281,7 @@ def test_what_is_no_longer_wanted_goes_and_nothing_else(world) -> None:
     token = world.entries()[f"{name}-alice"]["headers"]["Authorization"].removeprefix("Bearer ")
     everything = ["users", "roles", "teams", "gateways", "servers", "clients"]
     done = world.four(
-        {**kept, "purge": everything},
+        {**kept, "purge": everything, "purge_limit": 70},
         *(("client", f"{name}-alice", "delete"), ("server", name, "delete"), ("server", f"{name}-reading", "delete"), ("team", name, "delete")),
         *(("gateway", f"{name}-{one}", "delete") for one in "abc"),
         ("role", f"{name}-analyst", "delete"),
@@ -311,8 +311,7 @@ def test_a_list_that_came_out_empty_empties_nothing(world) -> None:
     assert refused["failed"] and f"1 of 1 servers would go ({name}-reading)" in refused["msg"] and f"1 of 1 gateways would go ({name}-a)" in refused["msg"]
     assert refused["changed"] is False and "purge_limit: 100" in refused["msg"]
     world.four({**nothing, "purge_limit": 100}, ("server", f"{name}-reading", "delete"), ("gateway", f"{name}-a", "delete"))
-    with world.asked_nothing():
-        assert "owner is missing" in world.run(purge=["teams"])["msg"]
+    assert "owner is missing" in world.run(purge=["teams"])["msg"]
 
 
 def test_what_others_hang_on_is_not_pulled_away(world) -> None:
@@ -418,7 +417,7 @@ def test_an_upstream_that_is_down_and_a_tool_that_is_missing_stop_nothing_else(w
 
 
 def test_a_run_that_is_cut_short_anywhere_is_finished_by_the_next(world, monkeypatch) -> None:
-    """Cut after each request that changes something, in turn: first while everything is made, then while everything goes."""
+    """Each run is cut short after one request that changes something: first while everything is made, then while everything goes."""
     send, name, wanted = _contextforge.Client._send, world.owner, wishes(world)
     wanted = {**wanted, "gateways": wanted["gateways"][:1], "servers": wanted["servers"][1:], "clients": []}
     gone = {"purge": ["clients", "servers", "gateways", "teams", "roles", "users"], "purge_limit": 100}
@@ -439,24 +438,22 @@ def test_a_run_that_is_cut_short_anywhere_is_finished_by_the_next(world, monkeyp
                 return True
 
     for options in (wanted, gone):
-        for number in itertools.count():
-            if not cut_after(number, **options):
-                assert number > 5, "there were requests to cut"
-                break
-            if number % 2 == 0:  # begin again from what was left, not from the start
-                continue
+        runs = next(number for number in itertools.count() if not cut_after(1, **options))
+        assert runs >= 6, "each of them got no further than one request"
         assert world.run(owner=name, **options)["changed"] is False
     assert [row for kind in ("gateways", "servers", "teams", "roles") for row in world.rows(kind) if row["owner"] == name] == []
 
 
-def test_lists_longer_than_a_page_are_read_to_their_end(world) -> None:
+def test_lists_longer_than_a_page_are_read_to_their_end(world, monkeypatch) -> None:
+    """With small pages; with the largest ones ``make bench-registry`` reads 1,000."""
+    monkeypatch.setattr(_contextforge, "PAGE", 20)
     name = world.owner
-    servers = [{"name": f"{name}-{number}", "team": name, "gateways": []} for number in range(_contextforge.PAGE + 10)]
+    servers = [{"name": f"{name}-{number}", "team": name, "gateways": []} for number in range(45)]
     wanted = {"owner": name, "teams": [{"name": name}], "servers": servers}
     assert len(world.run(**wanted)["actions"]) == len(servers) + 1
     with world.asked_nothing(), world.gateway.asked() as asked:
         assert world.run(**wanted)["changed"] is False
-    assert [path for _method, path, _status in asked].count("/v1/servers") == 2
+    assert [path for _method, path, _status in asked].count("/v1/servers") >= 3
     assert len([row for row in world.rows("servers") if row["owner"] == name]) == len(servers)
     assert world.run(**{**wanted, "servers": servers[: len(servers) // 2], "purge": ["servers"]})["failed"] is False
 
