@@ -358,7 +358,7 @@ class Client:
         self._call("PUT", f"/v1/servers/{server_id}", json=body)
 
     def delete_server(self, server_id: str) -> None:
-        """FAULT "freed tokens": tokens for it stay good elsewhere, and forget which server they were for. End them first."""
+        """FAULT "sleeping tokens": its tokens forget which server they were for, and are good again when it is made again under its id. End them first."""
         self._call("DELETE", f"/v1/servers/{server_id}")
 
     def activate_server(self, server_id: str) -> None:
