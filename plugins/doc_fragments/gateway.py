@@ -37,6 +37,6 @@ options:
 attributes:
   action_group:
     support: full
-    membership: mcp.tenancy.gateway
+    membership: [mcp.tenancy.gateway]
     description: Use C(group/mcp.tenancy.gateway) in C(module_defaults) to say once how a gateway is reached.
 """

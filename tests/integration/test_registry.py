@@ -417,7 +417,7 @@ def test_an_upstream_that_is_down_and_a_tool_that_is_missing_stop_nothing_else(w
 
 
 def test_a_run_that_is_cut_short_anywhere_is_finished_by_the_next(world, monkeypatch) -> None:
-    """Each run is cut short after one request that changes something: first while everything is made, then while everything goes."""
+    """Each run is cut short after one or two requests that change something: first while everything is made, then while everything goes."""
     send, name, wanted = _contextforge.Client._send, world.owner, wishes(world)
     wanted = {**wanted, "gateways": wanted["gateways"][:1], "servers": wanted["servers"][1:], "clients": []}
     gone = {"purge": ["clients", "servers", "gateways", "teams", "roles", "users"], "purge_limit": 100}
@@ -438,8 +438,9 @@ def test_a_run_that_is_cut_short_anywhere_is_finished_by_the_next(world, monkeyp
                 return True
 
     for options in (wanted, gone):
-        runs = next(number for number in itertools.count() if not cut_after(1, **options))
-        assert runs >= 6, "each of them got no further than one request"
+        # Every other one is let do two: a user who cannot be deleted is deactivated by a second request, which would never be reached.
+        runs = next(number for number in range(60) if not cut_after(1 + number % 2, **options))
+        assert runs >= 4, "each of them got no further than that"
         assert world.run(owner=name, **options)["changed"] is False
     assert [row for kind in ("gateways", "servers", "teams", "roles") for row in world.rows(kind) if row["owner"] == name] == []
 
@@ -455,7 +456,7 @@ def test_lists_longer_than_a_page_are_read_to_their_end(world, monkeypatch) -> N
         assert world.run(**wanted)["changed"] is False
     assert [path for _method, path, _status in asked].count("/v1/servers") >= 3
     assert len([row for row in world.rows("servers") if row["owner"] == name]) == len(servers)
-    assert world.run(**{**wanted, "servers": servers[: len(servers) // 2], "purge": ["servers"]})["failed"] is False
+    assert world.run(**{**wanted, "servers": servers[:23], "purge": ["servers"]})["failed"] is False
 
 
 def test_a_playbook_says_the_connection_once_and_no_secret_is_in_what_it_says(world, tmp_path) -> None:
