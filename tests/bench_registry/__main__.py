@@ -92,7 +92,7 @@ def loop(own: Gateway, upstreams: Upstreams, number: int, way: str, folder: Path
 
 
 def measure(
-    sizes: list[int], looped: list[int], ways: list[str], repetitions: int, folder: Path, upstreams: Upstreams
+    sizes: list[int], looped: list[int], ways: list[str], loop_steps: list[str], repetitions: int, folder: Path, upstreams: Upstreams
 ) -> dict[tuple[str, int, str], list[float]]:
     figures = {}
     contenders = [(name, size) for size in sorted({*sizes, *looped}) for name in (ONE_CALL, *ways) if size in (sizes if name == ONE_CALL else looped)]
@@ -106,6 +106,8 @@ def measure(
             for step, seconds in steps:
                 figures[name, size, step] = seconds
                 print(f"{name}, {size}, {step}: {', '.join(f'{one:.1f}' for one in seconds)} s", flush=True)
+                if name != ONE_CALL and step == loop_steps[-1]:
+                    break
     return figures
 
 
@@ -119,6 +121,9 @@ def table(figures: dict) -> str:
     for name, size in dict.fromkeys((name, size) for name, size, _step in figures):
         cells = []
         for step in STEPS:
+            if (name, size, step) not in figures:
+                cells.append("–")
+                continue
             seconds = statistics.median(figures[name, size, step])
             against = (
                 f" ({seconds / statistics.median(figures[ONE_CALL, size, step]):.1f} times)" if name != ONE_CALL and (ONE_CALL, size, step) in figures else ""
@@ -151,12 +156,13 @@ def main() -> int:
     parser.add_argument("--sizes", default=[100, 1000], **numbers)
     parser.add_argument("--loop", default=[100], help="how many the loop is measured with; 1,000 take it half an hour", **numbers)
     parser.add_argument("--ways", default=list(WAYS), type=lambda text: text.split(","), help="of the loop: each,listed")
+    parser.add_argument("--loop-steps", default=list(STEPS), type=lambda text: text.split(","), help="of create,no change,one change, in this order")
     parser.add_argument("--repetitions", type=int, default=3)
     given = parser.parse_args()
     folder, upstreams = Path(tempfile.mkdtemp(prefix="bench-registry-")), Upstreams()
     before = machine.load()
     try:
-        figures = measure(given.sizes, given.loop, [WAYS[way] for way in given.ways], given.repetitions, folder, upstreams)
+        figures = measure(given.sizes, given.loop, [WAYS[way] for way in given.ways], given.loop_steps, given.repetitions, folder, upstreams)
     finally:
         upstreams.close()
         shutil.rmtree(folder)
