@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-rotation bench-users soak pictures venv demo-venv
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench: venv ## the bridge against other wrappers and the bare server: calls/s, l
 
 bench-deploys: venv ## second runs on real hosts: against one task for each object, and ten hosts against one
 	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_deploys
+
+bench-registry: venv ## 100 and 1,000 registrations: one call of gateway_registry against a loop of ansible.builtin.uri
+	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_registry
 
 bench-rotation: venv ## rotation under load against stop, change, start; seconds for each credential; 1, 10 and 100 of them
 	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_rotation

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _client_file, _clients_plan, _registry_plan, _sealed, _table
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _client_file, _clients_plan, _registry_tokens, _sealed, _table
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 #: Below the home folder of whoever runs the playbook, as the team's vault key is; never in the inventory, which is committed.
@@ -120,7 +120,7 @@ class ActionModule(TeamAction):
     @staticmethod
     def _held(path: str) -> dict[str, str]:
         """Entry → token of the file as it is."""
-        tokens = {name: _registry_plan.entry_token(entry) for name, entry in _client_file.ClientFile(path).entries().items()}
+        tokens = {name: _registry_tokens.entry_token(entry) for name, entry in _client_file.ClientFile(path).entries().items()}
         return {name: token for name, token in tokens.items() if token}
 
     def _write(self, path: str, entries: list[dict], made: dict[str, str]) -> bool:
@@ -135,8 +135,8 @@ class ActionModule(TeamAction):
             file, changed = _client_file.ClientFile(path), False
             for entry in entries:
                 url = f"{self._arguments['public_url']}/servers/{entry['server_id']}/mcp"
-                token = made.get(entry["name"]) or _registry_plan.entry_token(file.entry(entry["name"]))
-                wanted = _registry_plan.client_entry(url, token)
+                token = made.get(entry["name"]) or _registry_tokens.entry_token(file.entry(entry["name"]))
+                wanted = _registry_tokens.client_entry(url, token)
                 if file.entry(entry["name"]) != wanted:
                     changed = True
                     if not self._task.check_mode:

@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _clients_plan as rules
 from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge as contextforge
-from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_tokens
 
 DEPLOY = "Next: run deploy.yml, then this again."
 
@@ -49,7 +49,7 @@ class Clients:
         claims = contextforge.claims_of(token)
         if claims and claims["user"] != client["user"]:
             raise rules.ClientsError(f"{file} has this entry for {claims['user']}. Next: name another file with -e mcp_client_file=PATH.")
-        reason = _registry_plan.token_reason(claims, client, team, server, time.time())
+        reason = _registry_tokens.token_reason(claims, client, team, server, time.time())
         if reason in (None, rules.EXPIRING) and not self.client.accepts(server, token):
             reason = "refused by the gateway"
         reason = rules.ASKED if renew and reason is None else reason

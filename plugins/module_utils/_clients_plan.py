@@ -20,7 +20,7 @@ import difflib
 import json
 from collections.abc import Iterable
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _registrations, _registry_plan, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _registrations, _registry_tokens, _rotation
 
 PREFIX = "client.yml:"
 ADD, RENEW, REVOKE, LIST = DO = ("add", "renew", "revoke", "list")
@@ -148,7 +148,7 @@ def plan(client: dict, claims: dict, reason: str | None, tokens: list[dict], fil
     if not seconds:
         over, staying = over + staying, []
     description = {"file": file, **({"until": until} if until else {}), **({"after": held["id"]} if held and staying and said.get("file") != file else {})}
-    name = _registry_plan.numbered(base(client["server"]), tokens)
+    name = _registry_tokens.numbered(base(client["server"]), tokens)
     return {"name": name, "description": json.dumps(description), "until": until, "over": [one["id"] for one in over]}
 
 

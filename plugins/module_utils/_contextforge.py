@@ -32,7 +32,18 @@ except ImportError:
 MASK = "*****"
 #: Seconds that a token of our own lives, and the age at which the next one is made.
 TOKEN_LIFE, TOKEN_RENEW = 600, 300
-PAGE = 100
+#: Rows of one answer: the most that every list takes.
+PAGE = 500
+
+
+#: Options by which a module reaches a gateway (documentation fragment ``gateway``).
+CONNECTION = {
+    "url": {"type": "str", "required": True},
+    "admin_email": {"type": "str", "required": True},
+    "jwt_secret_key": {"type": "str", "required": True, "no_log": True},
+    "environment": {"type": "str", "default": "production"},
+    "timeout": {"type": "int", "default": 60},
+}
 
 
 class GatewayError(Exception):
@@ -85,6 +96,11 @@ def claims_of(token: str) -> dict:
     }
 
 
+def client_of(params: dict) -> Client:
+    """A client from the options of :data:`CONNECTION`."""
+    return Client(params["url"], params["admin_email"], params["jwt_secret_key"], params["environment"], params["timeout"])
+
+
 class Client:
     """The admin's side of one gateway. Raises :class:`GatewayError` and nothing else."""
 
@@ -125,7 +141,7 @@ class Client:
             raise GatewayError(method, path, 0, self._clean(f"{type(error).__name__}: {error}")) from None
 
     def _clean(self, text: str) -> str:
-        for secret in self._secrets:
+        for secret in tuple(self._secrets):  # another thread may add one
             text = text.replace(secret, "<redacted>")
         return text
 
@@ -159,17 +175,69 @@ class Client:
         self._call("GET", "/ready")
         self._call("GET", "/v1/teams/", params={"limit": 1})
 
-    # Users and teams
+    # Users
 
     def list_users(self) -> list[dict]:
         rows = self._pages("/v1/auth/email/admin/users", "users")
-        return [{"email": row["email"].lower(), "is_admin": row["is_admin"], "is_active": row["is_active"]} for row in rows]
+        same = ("is_admin", "is_active")
+        return [{"email": row["email"].lower(), "full_name": row.get("full_name") or "", **{key: row[key] for key in same}} for row in rows]
 
-    def create_user(self, email: str) -> None:
+    def create_user(self, email: str, full_name: str = "") -> None:
         """A user without admin rights. Nobody knows the password: such a user comes with tokens only."""
         password = _password.draw(32)
         self._secrets.add(password)
-        self._call("POST", "/v1/auth/email/admin/users", json={"email": email, "password": password, "is_admin": False})
+        named = {"full_name": full_name} if full_name else {}
+        self._call("POST", "/v1/auth/email/admin/users", json={"email": email, "password": password, "is_admin": False, **named})
+
+    def update_user(self, email: str, changes: dict) -> None:
+        """``changes``: ``full_name``, ``is_active``."""
+        self._call("PATCH", f"/v1/auth/email/admin/users/{quote(email, safe='@')}", json=changes)
+
+    def remove_user(self, email: str, name_if_kept: str) -> None:
+        """FAULT "user of the past": who ever was in a team cannot be deleted (409). Such a user is deactivated and gets that name."""
+        try:
+            self._call("DELETE", f"/v1/auth/email/admin/users/{quote(email, safe='@')}")
+        except GatewayError as error:
+            if error.status != 409:
+                raise
+            self.update_user(email, {"full_name": name_if_kept, "is_active": False})
+
+    # Roles, and who has which
+
+    def list_roles(self) -> list[dict]:
+        same = ("id", "name", "scope", "is_system_role")
+        rows = self._call("GET", "/v1/rbac/roles")
+        return [{**{key: row[key] for key in same}, "description": row["description"] or "", "permissions": sorted(row["permissions"])} for row in rows]
+
+    def list_permissions(self) -> list[str]:
+        """Every permission that a role may have."""
+        return sorted(self._call("GET", "/v1/rbac/permissions/available")["all_permissions"])
+
+    def create_role(self, name: str, scope: str, description: str, permissions: list[str]) -> dict:
+        return self._call("POST", "/v1/rbac/roles", json={"name": name, "scope": scope, "description": description, "permissions": permissions})
+
+    def update_role(self, role_id: str, changes: dict) -> None:
+        self._call("PUT", f"/v1/rbac/roles/{role_id}", json=changes)
+
+    def delete_role(self, role_id: str) -> None:
+        """The role, and with it everybody's grants of it."""
+        self._call("DELETE", f"/v1/rbac/roles/{role_id}")
+
+    def list_grants(self, email: str) -> list[dict]:
+        """A user's roles that count, ``{"role_id", "scope", "scope_id"}``. The gateway has no list of everybody's."""
+        rows = self._call("GET", f"/v1/rbac/users/{quote(email, safe='@')}/roles")
+        return [{key: row[key] for key in ("role_id", "scope", "scope_id")} for row in rows if row["is_active"]]
+
+    def grant(self, email: str, role_id: str, team_id: str | None) -> None:
+        """A role in one team, or everywhere."""
+        where = {"scope": "team", "scope_id": team_id} if team_id else {"scope": "global"}
+        self._call("POST", f"/v1/rbac/users/{quote(email, safe='@')}/roles", json={"role_id": role_id, **where})
+
+    def ungrant(self, email: str, role_id: str, team_id: str | None) -> None:
+        where = {"scope": "team", "scope_id": team_id} if team_id else {"scope": "global"}
+        self._call("DELETE", f"/v1/rbac/users/{quote(email, safe='@')}/roles/{role_id}", params=where)
+
+    # Teams
 
     def logs_in(self, email: str, password: str) -> bool:
         """Whether a person gets in with a password, found out by doing it. A failed one counts as an attempt until the next that succeeds."""
@@ -202,7 +270,7 @@ class Client:
         self._call("PUT", f"/v1/teams/{team_id}", json={"description": description})
 
     def delete_team(self, team_id: str) -> None:
-        """Its memberships end with it. The gateway keeps the row, and its id comes back when a team of that name is made again."""
+        """FAULT "sleeping team": a team is only hidden. Its rows stay, and one made under its name later is the same one, with the tokens of before."""
         self._call("DELETE", f"/v1/teams/{team_id}")
 
     def list_members(self, team_id: str) -> list[dict]:
@@ -227,7 +295,7 @@ class Client:
     @staticmethod
     def _gateway(row: dict) -> dict:
         same = {key: row[key] for key in ("id", "name", "url", "transport", "visibility", "enabled", "reachable")}
-        tags = sorted(tag["id"] if isinstance(tag, dict) else tag for tag in row["tags"])
+        tags = Client._tags(row)
         # FAULT "erased credential": the type stays behind when a PUT erases the credential itself.
         erased = row["authType"] in ("basic", "bearer", "authheaders") and not row["authValue"]
         auth_type = "" if erased else row["authType"] or ""
@@ -277,7 +345,8 @@ class Client:
     def list_tools(self) -> list[dict]:
         same = ("id", "name", "visibility", "enabled")
         rows = self._pages("/v1/tools", "tools", include_inactive="true")
-        return [{**{key: row[key] for key in same}, "gateway_id": row["gatewayId"], "team_id": row["teamId"]} for row in rows]
+        own = [{"gateway_id": row["gatewayId"], "team_id": row["teamId"], "upstream_name": row.get("originalName") or ""} for row in rows]
+        return [{**{key: row[key] for key in same}, **more} for row, more in zip(rows, own, strict=True)]
 
     def update_tool(self, tool_id: str, team_id: str, visibility: str) -> None:
         """FAULT "stray tools": a gateway's visibility reaches only those of its tools that had the old one, its team reaches none."""
@@ -289,14 +358,20 @@ class Client:
         """``tool_ids`` leaves out tools that are disabled, although they are still the server's and come back with it."""
         rows = self._pages("/v1/servers", "servers", include_inactive="true")
         same = ("id", "name", "visibility", "enabled")
-        return [
-            {**{key: row[key] for key in same}, "team_id": row["teamId"], "description": row["description"] or "", "tool_ids": sorted(row["associatedToolIds"])}
-            for row in rows
-        ]
+        own = [{"team_id": row["teamId"], "description": row["description"] or "", "tool_ids": sorted(row["associatedToolIds"])} for row in rows]
+        return [{**{key: row[key] for key in same}, **more, "tags": self._tags(row)} for row, more in zip(rows, own, strict=True)]
 
-    def create_server(self, server_id: str, name: str, description: str, team_id: str, visibility: str, tool_ids: list[str]) -> None:
-        """FAULT "two shapes": create takes a wrapped body and update a flat one; each refuses or ignores the other's."""
-        server = {"id": server_id, "name": name, "description": description, "associated_tools": tool_ids}
+    @staticmethod
+    def _tags(row: dict) -> list[str]:
+        return sorted(tag["id"] if isinstance(tag, dict) else tag for tag in row.get("tags") or [])
+
+    def create_server(self, server_id: str, fields: dict, team_id: str, tool_ids: list[str]) -> None:
+        """``fields``: ``name``, ``description``, ``visibility``, ``tags``.
+
+        FAULT "two shapes": create takes a wrapped body and update a flat one; each refuses or ignores the other's.
+        """
+        visibility = fields["visibility"]
+        server = {"id": server_id, "associated_tools": tool_ids, **{key: fields[key] for key in ("name", "description", "tags")}}
         self._call("POST", "/v1/servers", json={"server": server, "team_id": team_id, "visibility": visibility})
 
     def update_server(self, server_id: str, changes: dict) -> None:
@@ -304,11 +379,12 @@ class Client:
         body = {("associated_tools" if key == "tool_ids" else key): value for key, value in changes.items()}
         self._call("PUT", f"/v1/servers/{server_id}", json=body)
 
+    def delete_server(self, server_id: str) -> None:
+        """FAULT "sleeping tokens": its tokens forget which server they were for, and are good again when it is made again under its id. End them first."""
+        self._call("DELETE", f"/v1/servers/{server_id}")
+
     def activate_server(self, server_id: str) -> None:
         self._call("POST", f"/v1/servers/{server_id}/state", params={"activate": "true"})
-
-    def delete_server(self, server_id: str) -> None:
-        self._call("DELETE", f"/v1/servers/{server_id}")
 
     # Tokens of users
 
@@ -319,7 +395,7 @@ class Client:
         while read < total:
             answer = self._call("GET", "/v1/tokens/admin/all", params={"include_inactive": "true", "limit": PAGE, "offset": read})
             rows |= {row["id"]: row for row in answer["tokens"]}
-            read, total = read + PAGE, answer["total"]
+            read, total = read + (len(answer["tokens"]) or PAGE), answer["total"]  # fewer than were asked for where the gateway has a bound of its own
         now = time.time()
         return [
             {

@@ -23,7 +23,7 @@ QUERIES = {
     "the gateway's registrations": "SELECT id, name, url, transport, description, visibility, team_id, tags, passthrough_headers, enabled, reachable, "
     "auth_type, auth_value FROM gateways",
     "the gateway's tools": "SELECT id, name, gateway_id, visibility, team_id, enabled, reachable FROM tools",
-    "the gateway's virtual servers": "SELECT id, name, description, visibility, team_id, enabled FROM servers",
+    "the gateway's virtual servers": "SELECT id, name, description, visibility, team_id, enabled, tags FROM servers",
     "the tools of the gateway's virtual servers": "SELECT server_id, tool_id FROM server_tool_association",
     "the gateway's tokens": "SELECT id, name, user_email, team_id, server_id, resource_scopes, expires_at, is_active FROM email_api_tokens",
     "the gateway's revocations": "SELECT jti FROM token_revocations",

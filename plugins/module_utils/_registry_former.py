@@ -13,7 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_marks as marks
 from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan
+from ansible_collections.mcp.tenancy.plugins.module_utils._registry_known import Known
 
 #: How the team of an environment describes itself (:func:`_registrations.registry` writes it).
 ENVIRONMENT = "Environment {environment} of team {owner}"
@@ -25,20 +27,20 @@ def space(owner: str, environment: str) -> str:
 
 
 def teams(desired: dict, actual: dict) -> list[dict]:
-    """Teams of environments of ``desired["owner"]`` that are not declared any more. Without an owner there are none."""
-    owner, wanted = desired.get("owner") or "", {team["name"] for team in desired["teams"]}
+    """Teams of environments of ``desired["former"]`` that are not declared any more. Without an owner there are none."""
+    owner, wanted = desired.get("former") or "", {team["name"] for team in desired["teams"]}
     return [team for team in actual["teams"] if team["name"] not in wanted and _is_environment(team, owner)] if owner else []
 
 
 def _is_environment(team: dict, owner: str) -> bool:
     text = re.escape(ENVIRONMENT).replace(r"\{environment\}", "([a-z0-9]+)").replace(r"\{owner\}", re.escape(owner))
-    found = re.fullmatch(text, team["description"])
+    found = re.fullmatch(text, marks.bare(team["description"]))
     return bool(found) and team["name"] == space(owner, found[1])
 
 
 def plan(desired: dict, actual: dict) -> tuple[list[dict], list[str]]:
     """Deletions in the order in which they can be done and repeated, and sentences about what stays. The form of :func:`_registry_plan.plan`."""
-    if not desired.get("owner"):
+    if not desired.get("former"):
         return [], []
     gone = {team["id"]: team for team in teams(desired, actual)}
     names = {team["id"]: team["name"] for team in actual["teams"] if team["id"] in gone or team["name"] in {one["name"] for one in desired["teams"]}}
@@ -61,7 +63,7 @@ def plan(desired: dict, actual: dict) -> tuple[list[dict], list[str]]:
 
 def _server_is_over(row: dict, team: str, desired: dict, actual: dict) -> bool:
     """Ours by its id, and none of those that are wanted now."""
-    kept = [_registry_plan.pick_server(wanted, actual) for wanted in desired["servers"]]
+    kept = [_registry_plan.pick_server(wanted, Known(actual)) for wanted in desired["servers"]]
     return row["id"] == _registry_plan.server_id(team, row["name"]) and row["id"] not in {one["id"] for one in kept if one}
 
 

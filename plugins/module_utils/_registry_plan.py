@@ -4,19 +4,28 @@
 # Internal to the collection; may change in any release.
 """What has to change at a gateway: from what is wanted and what is there to a list of actions. Pure.
 
-``desired`` has the lists ``teams``, ``gateways``, ``servers``, ``clients`` in the shape of the options of ``mcp.tenancy.gateway_registry``, after
-:func:`normalise`. ``actual`` has ``users``, ``teams`` (each with ``members``), ``gateways``, ``tools``, ``servers`` as the client gives them.
+``desired`` has the lists ``roles``, ``users``, ``teams``, ``gateways``, ``servers``, ``clients`` in the shape of the options of
+``mcp.tenancy.gateway_registry``, with ``owner`` and ``adopt``, after :func:`normalise`. ``actual`` has ``roles``, ``users``, ``grants`` (e-mail → list),
+``teams`` (each with ``members``), ``gateways``, ``tools``, ``servers`` as the client gives them. ``known`` is its index (:class:`_registry_known.Known`).
 
-An action is ``{"kind", "name", "action", "fields": {field: {"before", "after"}}, "id"}``; ``kind`` is ``user``, ``team``, ``member``, ``gateway`` or
-``server``, ``action`` is ``create``, ``update``, ``replace``, ``delete`` or ``none``, ``id`` is None for what does not exist yet. It refers to others by
-name, since in check mode they may have no id. No field holds a secret.
+An action is ``{"kind", "name", "action", "fields": {field: {"before", "after"}}, "id"}``; ``kind`` is ``role``, ``user``, ``team``, ``member``, ``grant``,
+``gateway`` or ``server``, ``action`` is ``create``, ``update``, ``adopt`` (an update that begins with somebody else's row), ``replace``, ``delete`` or
+``none``, ``id`` is None for what does not exist yet. It refers to others by name, since in check mode they may have no id. No field holds a secret.
+
+People are planned in :mod:`_registry_people`, what is no longer wanted in :mod:`_registry_purge`.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable
+
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_marks as marks
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_people as people
+from ansible_collections.mcp.tenancy.plugins.module_utils._registry_known import Known, action_of
 
 #: The namespace of our ids; any constant will do, and this one must never change.
 NAMESPACE = uuid.UUID("6a1c9f1e-6c1d-5f0b-9a0e-4d1b6f5e2c77")
@@ -33,34 +42,69 @@ def server_id(team: str, environment: str) -> str:
 
 
 def normalise(desired: dict) -> dict:
-    """The same wishes in the gateway's spelling: e-mail addresses in lower case (it stores them so), tags as their ids, the bearer's version among them."""
-    teams = [{**team, "members": [{**member, "email": member["email"].strip().lower()} for member in team["members"]]} for team in desired["teams"]]
+    """The same wishes in the gateway's spelling: e-mail addresses in lower case (it stores them so), tags as their ids, the bearer's version among them,
+    the owner's mark where :mod:`_registry_marks` has it."""
+    owner = (desired.get("owner") or "").strip().lower().replace("_", "-")
+    teams = [
+        {**team, "members": [_member(member) for member in team["members"]], "description": marks.marked(team["description"], owner)}
+        for team in desired["teams"]
+    ]
     gateways = []
     for gateway in [{"passthrough_headers": [], **one} for one in desired["gateways"]]:
-        tags = {"-".join(tag.strip().lower().replace("_", "-").split()) for tag in gateway["tags"]}
+        tags = _tags(gateway["tags"])
         if gateway["auth_version"]:
-            tags.add(f"{VERSION_TAG}{gateway['auth_version']}")
-        gateways.append({**gateway, "tags": sorted(tags), "passthrough_headers": sorted(gateway["passthrough_headers"])})
-    clients = [{**client, "user": client["user"].strip().lower()} for client in desired["clients"]]
-    return {**desired, "teams": teams, "gateways": gateways, "clients": clients}
+            tags.append(f"{VERSION_TAG}{gateway['auth_version']}")
+        gateways.append({**gateway, "tags": marks.tagged(tags, owner), "passthrough_headers": sorted(gateway["passthrough_headers"])})
+    servers = [{**server, "tags": marks.tagged(_tags(server.get("tags") or []), owner), "tools": server.get("tools") or []} for server in desired["servers"]]
+    clients = [{"overlap": None, "version": "", **client, "user": _email(client["user"])} for client in desired["clients"]]
+    users = [{"full_name": None, "active": True, "roles": None, **user, "email": _email(user["email"])} for user in desired.get("users") or []]
+    roles = [
+        {**role, "description": marks.marked(role["description"], owner), "permissions": sorted(set(role["permissions"]))}
+        for role in desired.get("roles") or []
+    ]
+    # by name, since servers name them; in a plan for hundreds of both that counts
+    lists = {
+        "gateway_names": {gateway["name"]: gateway for gateway in gateways},
+        "teams": teams,
+        "gateways": gateways,
+        "servers": servers,
+        "clients": clients,
+        "users": users,
+        "roles": roles,
+    }
+    return {**desired, **lists, "owner": owner, "adopt": desired.get("adopt") or "never", "purge": desired.get("purge") or []}
+
+
+def _member(member: dict) -> dict:
+    return {"roles": None, **member, "email": _email(member["email"])}
+
+
+def _email(text: str) -> str:
+    return text.strip().lower()
+
+
+def _tags(tags: list[str]) -> list[str]:
+    return ["-".join(tag.strip().lower().replace("_", "-").split()) for tag in tags]
 
 
 def problems(desired: dict) -> list[str]:
     """Every mistake in the wishes themselves, each as a sentence. ``desired`` is normalised."""
-    found = []
     names = {kind: [item["name"] for item in desired[kind]] for kind in ("teams", "gateways", "servers", "clients")}
-    for kind, listed in names.items():
-        found += [f"{kind}: {name} is there more than once." for name in sorted({name for name in listed if listed.count(name) > 1})]
+    found = _problems_of_ownership(desired)
+    for kind, listed in {**names, "users": [user["email"] for user in desired["users"]], "roles": [role["name"] for role in desired["roles"]]}.items():
+        found += [f"{kind}: {name} is there more than once." for name, count in sorted(Counter(listed).items()) if count > 1]
+    teams = set(names["teams"])
     for kind in ("teams", "gateways", "servers"):
         found += [
             f"{kind}: {name!r} is not a name that the gateway takes: letters, digits, _ . - and spaces." for name in names[kind] if not NAME.fullmatch(name)
         ]
     for kind in ("gateways", "servers", "clients"):
-        found += [f"{kind}: {item['name']} is for team {item['team']}, which is not in teams." for item in desired[kind] if item["team"] not in names["teams"]]
-    for gateway in desired["gateways"]:
+        found += [f"{kind}: {item['name']} is for team {item['team']}, which is not in teams." for item in desired[kind] if item["team"] not in teams]
+    for kind in ("gateways", "servers"):
         found += [
-            f"gateways: {gateway['name']}: {tag!r} is not a tag that the gateway keeps: a-z 0-9 : . - only."
-            for tag in gateway["tags"]
+            f"{kind}: {item['name']}: {tag!r} is not a tag that the gateway keeps: a-z 0-9 : . - only."
+            for item in desired[kind]
+            for tag in item["tags"]
             if not TAG.fullmatch(tag)
         ]
     team_of = {gateway["name"]: gateway["team"] for gateway in desired["gateways"]}
@@ -82,88 +126,72 @@ def problems(desired: dict) -> list[str]:
     return found
 
 
-def refusals(desired: dict, actual: dict) -> list[str]:
-    """Users that must not be members: an admin's token reaches every team whatever its scope says, a deactivated user was deactivated by somebody."""
-    users = {user["email"]: user for user in actual["users"]}
-    wanted = sorted({member["email"] for team in desired["teams"] for member in team["members"]})
-    admins = [
-        f"{email} is an admin of the gateway: a token of such a user reaches every team. Next: make an account of their own for it."
-        for email in wanted
-        if users.get(email, {}).get("is_admin")
-    ]
-    return admins + [
-        f"{email} is deactivated at the gateway. Next: activate the user there, or take them out of members."
-        for email in wanted
-        if not users.get(email, {"is_active": True})["is_active"]
-    ]
+def _problems_of_ownership(desired: dict) -> list[str]:
+    found, owner = [], desired["owner"]
+    if owner and not marks.OWNER.fullmatch(owner):
+        found.append(f"owner: {owner!r} is no label: a-z 0-9 . - and at most 42 characters.")
+    if desired["purge"] and not owner:
+        found.append("purge: owner is missing, so nothing says which rows are ours to delete.")
+    if desired["adopt"] != "never" and not owner:
+        found.append("adopt: owner is missing, so there is no mark to set on what is adopted.")
+    for kind in ("gateways", "servers"):
+        own = {f"{marks.PREFIX}{owner}"}
+        for item in desired[kind]:
+            found += [f"{kind}: {item['name']}: the tag {tag} is set by owner." for tag in sorted(set(item["tags"]) - own) if tag.startswith(marks.PREFIX)]
+    return found
 
 
 def plan(desired: dict, actual: dict) -> list[dict]:
     """Every action, in the order in which they can be done. Those of servers are final only when those of gateways are done: plan again then."""
-    gateways = plan_gateways(desired, actual)
-    return plan_users(desired, actual) + plan_teams(desired, actual) + plan_members(desired, actual) + gateways + plan_servers(desired, actual, gateways)
+    known = Known(actual)
+    gateways = plan_gateways(desired, known)
+    first = people.plan(desired, known) + plan_teams(desired, known) + people.plan_members(desired, known) + people.plan_grants(desired, known)
+    return first + gateways + plan_servers(desired, known, gateways)
 
 
-def plan_users(desired: dict, actual: dict) -> list[dict]:
-    there = {user["email"] for user in actual["users"]}
-    wanted = dict.fromkeys(member["email"] for team in desired["teams"] for member in team["members"])
-    return [_action("user", email, None if email not in there else {}, {"email": email}, {"email": email} if email in there else {}) for email in wanted]
+def plan_teams(desired: dict, known: Known) -> list[dict]:
+    actions = []
+    for team in desired["teams"]:
+        row = known.teams.get(team["name"])
+        actions.append(action_of("team", team["name"], row, {"description": team["description"]}, row, adopted=not is_ours("team", row, desired, known)))
+    return actions
 
 
-def plan_teams(desired: dict, actual: dict) -> list[dict]:
-    there = {team["name"]: team for team in actual["teams"]}
-    return [_action("team", team["name"], there.get(team["name"]), {"description": team["description"]}, there.get(team["name"])) for team in desired["teams"]]
+def is_ours(kind: str, row: dict | None, desired: dict, known: Known) -> bool:
+    """Whether a row may be changed without asking: it bears our mark, or was made by a version that left none. Without an owner every row may."""
+    owner = marks.owner_of(row) if row and desired["owner"] else desired["owner"]
+    if owner:
+        return owner == desired["owner"]
+    if row is None or not desired["owner"]:
+        return True
+    if kind == "gateway":
+        return bool(version_of(row))
+    if kind == "server":
+        return row["id"] == server_id(known.team_of(row) or "", row["name"])
+    return kind == "team" and any(server["id"] == server_id(row["name"], server["name"]) for server in known.servers_in.get(row["id"], ()))
 
 
-def plan_members(desired: dict, actual: dict) -> list[dict]:
-    """Exactly those who are wanted; administrators of the gateway, who made the teams, are left alone."""
-    there = {(team["name"], member["email"]): {"id": member["email"], **member} for team in actual["teams"] for member in team["members"]}
-    wanted = [
-        _action(
-            "member",
-            f"{team['name']}/{member['email']}",
-            there.get((team["name"], member["email"])),
-            {"role": member["role"]},
-            there.get((team["name"], member["email"])),
-        )
-        for team in desired["teams"]
-        for member in team["members"]
-    ]
-    return wanted + [
-        {"kind": "member", "name": f"{team}/{email}", "action": "delete", "fields": {"role": {"before": row["role"], "after": None}}, "id": email}
-        for (team, email), row in there.items()
-        if email in outsiders(desired, actual, team)
-    ]
+def may_take(kind: str, row: dict, desired: dict, known: Known) -> bool:
+    """Whether a row is ours, or is to be adopted."""
+    return is_ours(kind, row, desired, known) or desired["adopt"] == "any" or (desired["adopt"] == "by_hand" and not marks.owner_of(row))
 
 
-def outsiders(desired: dict, actual: dict, team: str) -> set[str]:
-    """Users who must not be in a team: all but those who are wanted there and the gateway's administrators. Empty for a team that is not ours."""
-    wanted = next((one for one in desired["teams"] if one["name"] == team), None)
-    if wanted is None:
-        return set()
-    return {user["email"] for user in actual["users"] if not user["is_admin"]} - {member["email"] for member in wanted["members"]}
-
-
-def tokens_of_outsiders(desired: dict, actual: dict, tokens: Iterable[dict]) -> list[dict]:
-    """Tokens for our teams that can still be used and are of people who are not wanted there (any more), whoever made them. Each with its team's name."""
-    names = {team["id"]: team["name"] for team in actual["teams"]}
-    live = [{**token, "team": names[token["team_id"]]} for token in tokens if token["live"] and token["team_id"] in names]
-    return [token for token in live if token["user"] in outsiders(desired, actual, token["team"])]
-
-
-def plan_gateways(desired: dict, actual: dict) -> list[dict]:
+def plan_gateways(desired: dict, known: Known) -> list[dict]:
     """A bearer that is new, changed or dropped shows as ``auth``; new and changed ones can only be done by another row, hence ``replace``.
 
     Unless ``desired["in_place"]`` says that the gateway encrypts what an update brings.
     """
     actions = []
     for wanted in desired["gateways"]:
-        row, twins = pick_gateway(wanted, actual)
+        row, twins = pick_gateway(wanted, desired, known)
         actions += [{"kind": "gateway", "name": wanted["name"], "action": "delete", "fields": {}, "id": twin["id"]} for twin in twins]
         after = {key: wanted[key] for key in ("url", "transport", "team", "visibility", "description", "tags", "passthrough_headers")}
         after |= {"auth": wanted["auth_version"] or "", "enabled": True, "reachable": True, "tools": "as the gateway"}
-        action = _action("gateway", wanted["name"], row, after, _gateway_before(row, after, actual) if row else None)
-        if action["action"] == "update" and action["fields"].get("auth", {}).get("after") and not desired.get("in_place"):
+        if row and row["name"] != wanted["name"]:
+            after["name"] = wanted["name"]
+        adopted = not is_ours("gateway", row, desired, known)
+        action = action_of("gateway", wanted["name"], row, after, _gateway_before(row, after, known) if row else None, adopted)
+        if action["action"] in ("update", "adopt") and action["fields"].get("auth", {}).get("after") and not desired.get("in_place"):
             action["action"] = "replace"
         if action["action"] == "create":
             action["fields"] = {key: value for key, value in action["fields"].items() if key not in ("enabled", "reachable", "tools")}
@@ -171,18 +199,28 @@ def plan_gateways(desired: dict, actual: dict) -> list[dict]:
     return actions
 
 
-def pick_gateway(wanted: dict, actual: dict) -> tuple[dict | None, list[dict]]:
+def pick_gateway(wanted: dict, desired: dict, known: Known) -> tuple[dict | None, list[dict]]:
     """The row that is this gateway, and rows of the same name and team that a replacement which was cut short left behind.
 
-    Of several rows, the one of the right team and with the wanted version of the bearer is it. Rows of other teams are somebody else's.
+    Of several rows, the one of the right team and with the wanted version of the bearer is it. A row of another team is it when it is ours, or when there
+    is no owner to tell. One of another name is it when the gateway would take the two for the same (:func:`same_upstream`) and it is to be adopted.
     """
-    team_ids = {team["id"]: team["name"] for team in actual["teams"]}
-    rows = [row for row in actual["gateways"] if row["name"] == wanted["name"]]
-    rows.sort(
-        key=lambda row: (team_ids.get(row["team_id"]) != wanted["team"], bool(wanted["auth_version"]) and version_of(row) != wanted["auth_version"], row["id"])
-    )
+    team = known.teams.get(wanted["team"], {"id": None})["id"]
+    rows = [row for row in known.gateways_named.get(wanted["name"], ()) if row["team_id"] == team or is_ours("gateway", row, desired, known)]
+    rows.sort(key=lambda row: (row["team_id"] != team, bool(wanted["auth_version"]) and version_of(row) != wanted["auth_version"], row["id"]))
     twins = [row for row in rows[1:] if row["team_id"] == rows[0]["team_id"] and (version_of(row) or version_of(rows[0]))]
+    if not rows:
+        rows = [row for row in same_upstream(wanted, desired, known) if may_take("gateway", row, desired, known)]
     return (rows[0] if rows else None), twins
+
+
+def same_upstream(wanted: dict, desired: dict, known: Known) -> list[dict]:
+    """Rows of other names that the gateway takes for the same: address, team and visibility agree, and neither has a credential. It refuses a second one."""
+    if wanted["auth_version"]:
+        return []
+    team = known.teams.get(wanted["team"], {"id": ""})["id"]
+    others = [row for row in known.gateways_at.get(wanted["url"], ()) if row["name"] != wanted["name"] and not row["auth_type"]]
+    return [row for row in others if (row["team_id"], row["visibility"]) == (team, wanted["visibility"]) and row["name"] not in desired["gateway_names"]]
 
 
 def version_of(row: dict) -> str:
@@ -190,129 +228,83 @@ def version_of(row: dict) -> str:
     return next((tag[len(VERSION_TAG) :] for tag in row["tags"] if tag.startswith(VERSION_TAG)), "")
 
 
-def _gateway_before(row: dict, after: dict, actual: dict) -> dict:
-    teams = {team["id"]: team["name"] for team in actual["teams"]}
-    strays = sorted(tool["name"] for tool in _strays(row, after["team"], after["visibility"], actual))
+def _gateway_before(row: dict, after: dict, known: Known) -> dict:
+    strays = sorted(tool["name"] for tool in _strays(row, after["team"], after["visibility"], known))
     # A credential that bears no label of ours was stored by somebody else: not ours to drop.
-    before = {**row, "team": teams.get(row["team_id"], row["team_id"]), "auth": version_of(row) if row["auth_type"] else ""}
+    before = {**row, "team": known.team_of(row), "auth": version_of(row) if row["auth_type"] else ""}
     before["tools"] = f"in another team or visibility: {', '.join(strays)}" if strays else after["tools"]
     return before
 
 
-def _strays(row: dict, team: str, visibility: str, actual: dict) -> list[dict]:
-    teams = {entry["id"]: entry["name"] for entry in actual["teams"]}
-    return [tool for tool in actual["tools"] if tool["gateway_id"] == row["id"] and (teams.get(tool["team_id"]), tool["visibility"]) != (team, visibility)]
+def _strays(row: dict, team: str, visibility: str, known: Known) -> list[dict]:
+    return [tool for tool in known.tools_of.get(row["id"], ()) if (known.team_of(tool), tool["visibility"]) != (team, visibility)]
 
 
-def stray_tools(desired: dict, actual: dict) -> list[tuple[dict, dict]]:
+def stray_tools(desired: dict, known: Known) -> list[tuple[dict, dict]]:
     """Tools that are not where their gateway is wanted to be, each with that gateway as it is wanted."""
-    pairs = [(pick_gateway(wanted, actual)[0], wanted) for wanted in desired["gateways"]]
-    return [(tool, wanted) for row, wanted in pairs if row for tool in _strays(row, wanted["team"], wanted["visibility"], actual)]
+    pairs = [(pick_gateway(wanted, desired, known)[0], wanted) for wanted in desired["gateways"]]
+    return [(tool, wanted) for row, wanted in pairs if row for tool in _strays(row, wanted["team"], wanted["visibility"], known)]
 
 
-def plan_servers(desired: dict, actual: dict, gateway_actions: Iterable[dict] = ()) -> list[dict]:
-    """Tools are all those of the server's gateways. Of a gateway that is about to appear they are unknown and shown as ``every tool of NAME``.
+def plan_servers(desired: dict, known: Known, gateway_actions: Iterable[dict] = ()) -> list[dict]:
+    """Tools are all those of the server's gateways, or those of them that it names. Of a gateway that is about to appear they are unknown and shown as
+    ``every tool of NAME``.
 
     A disabled tool is not compared: a server does not show whether it has it.
     """
-    teams = {team["id"]: team["name"] for team in actual["teams"]}
-    names = {tool["id"]: tool["name"] for tool in actual["tools"]}
-    disabled = {tool["id"] for tool in actual["tools"] if not tool["enabled"]}
+    names = {tool["id"]: tool["name"] for tools in known.tools_of.values() for tool in tools}
+    disabled = {tool["id"] for tools in known.tools_of.values() for tool in tools if not tool["enabled"]}
     pending = {action["name"] for action in gateway_actions if action["action"] in ("create", "replace")}
     actions = []
     for wanted in desired["servers"]:
-        row = pick_server(wanted, actual)
-        tools = [tool for tool in tools_of([name for name in wanted["gateways"] if name not in pending], desired, actual) if tool not in disabled]
-        after = {"team": wanted["team"], "visibility": wanted["visibility"], "description": wanted["description"], "enabled": True}
-        after["tools"] = sorted(names[tool] for tool in tools) + [f"every tool of {name}" for name in sorted(pending & set(wanted["gateways"]))]
+        row = pick_server(wanted, known)
+        there = {**wanted, "gateways": [name for name in wanted["gateways"] if name not in pending]}
+        tools = [tool for tool in tools_of(there, desired, known) if tool not in disabled]
+        after = {"team": wanted["team"], "enabled": True, **{key: wanted[key] for key in ("visibility", "description", "tags")}}
+        which = f"tools {', '.join(wanted['tools'])}" if wanted["tools"] else "every tool"
+        after["tools"] = sorted(names[tool] for tool in tools) + [f"{which} of {name}" for name in sorted(pending & set(wanted["gateways"]))]
         before = None
         if row:
-            before = {**row, "team": teams.get(row["team_id"], row["team_id"]), "tools": sorted(names.get(tool, tool) for tool in row["tool_ids"])}
+            before = {**row, "team": known.team_of(row), "tools": sorted(names.get(tool, tool) for tool in row["tool_ids"])}
             if set(row["tool_ids"]) != set(tools) and before["tools"] == after["tools"]:
                 before["tools"] = sorted(row["tool_ids"])  # same names, other tools: a gateway was replaced
-        action = _action("server", wanted["name"], row, after, before)
+        action = action_of("server", wanted["name"], row, after, before, adopted=not is_ours("server", row, desired, known))
         if action["action"] == "create":
             action["fields"].pop("enabled")
         actions.append(action)
     return actions
 
 
-def pick_server(wanted: dict, actual: dict) -> dict | None:
-    """The row that is this server: by our id, else by name within its team (made by hand, adopted)."""
-    teams = {team["id"]: team["name"] for team in actual["teams"]}
-    own = server_id(wanted["team"], wanted["name"])
-    by_id = next((row for row in actual["servers"] if row["id"] == own), None)
-    return by_id or next((row for row in actual["servers"] if row["name"] == wanted["name"] and teams.get(row["team_id"]) == wanted["team"]), None)
+def pick_server(wanted: dict, known: Known) -> dict | None:
+    """The row that is this server: by our id, else by name within its team (made by hand)."""
+    by_id = known.servers.get(server_id(wanted["team"], wanted["name"]))
+    return by_id or next((row for row in known.servers_named.get(wanted["name"], ()) if known.team_names.get(row["team_id"]) == wanted["team"]), None)
 
 
-def tools_of(gateway_names: Iterable[str], desired: dict, actual: dict) -> list[str]:
-    """Ids of all tools of these gateways."""
-    wanted = {gateway["name"]: gateway for gateway in desired["gateways"]}
-    rows = [pick_gateway(wanted[name], actual)[0] for name in gateway_names]
-    ids = {row["id"] for row in rows if row}
-    return sorted(tool["id"] for tool in actual["tools"] if tool["gateway_id"] in ids)
+def tools_of(server: dict, desired: dict, known: Known) -> list[str]:
+    """Ids of the tools that a server is to have."""
+    return sorted({tool["id"] for tool in _offered(server, desired, known) if not server["tools"] or any(_is(tool, one) for one in server["tools"])})
 
 
-def token_reason(claims: dict, client: dict, team_id: str | None, server: str, now: float) -> str | None:
-    """Why the client's file needs another token; None when the one that it has looks right. The gateway has the last word on it."""
-    if not claims:
-        return "missing"
-    if (claims["user"], claims["team_ids"], claims["server_id"]) != (client["user"], [team_id], server):
-        return "for another user, team or server"
-    if not claims["expires_at"] or claims["expires_at"] <= now:
-        return "expired"
-    return "about to expire" if claims["expires_at"] - now < client["renew_within_days"] * 86400 else None
-
-
-def token_name(client: dict, tokens: Iterable[dict]) -> str:
-    """The next free name: ``SERVER/CLIENT#N``. Old and new must be able to live side by side, and a name stays taken."""
-    return numbered(f"{client['server']}/{client['name']}#", tokens)
-
-
-def numbered(base: str, tokens: Iterable[dict]) -> str:
-    """``base`` with the first number that is higher than all of its."""
-    taken = [int(token["name"][len(base) :]) for token in tokens if token["name"].startswith(base) and token["name"][len(base) :].isdigit()]
-    return f"{base}{max(taken, default=0) + 1}"
-
-
-def tokens_to_revoke(client: dict, tokens: Iterable[dict], claims: dict, reason: str | None) -> list[str]:
-    """Ids of the client's tokens that nobody should hold any more.
-
-    A token that is merely about to expire is left to do so: an agent that runs now keeps working until it reads its file again. For any other reason
-    all of them go. Without a reason only those go that are younger than the one in use: a run that was cut short made them and no file has them.
-    """
-    own = [token for token in tokens if token["live"] and token["name"].startswith(f"{client['server']}/{client['name']}#")]
-    if reason in (None, "about to expire"):
-        own = [token for token in own if token["created_at"] > claims["issued_at"] + 2]  # the gateway stamps the two a moment apart
-    return [token["id"] for token in own]
-
-
-def entries_of_outsiders(desired: dict, actual: dict, claims: dict[str, dict]) -> list[str]:
-    """Entries of a clients' file whose tokens are for a team in which their users are not wanted (any more). ``claims``: entry → what its token says."""
-    names = {team["id"]: team["name"] for team in actual["teams"]}
+def missing_tools(desired: dict, known: Known) -> list[str]:
+    """Tools that a server names and no gateway of it has, each as a sentence. A gateway that is not there yet may have any."""
     found = []
-    for entry, said in claims.items():
-        teams = [names[team] for team in said.get("team_ids") or [] if team in names]
-        if any(said["user"] in outsiders(desired, actual, team) for team in teams):
-            found.append(entry)
+    for server in desired["servers"]:
+        offered = _offered(server, desired, known)
+        if all(pick_gateway(desired["gateway_names"][name], desired, known)[0] for name in server["gateways"]):
+            said = ", ".join(sorted({tool["upstream_name"] for tool in offered})) or "none"
+            missing = [one for one in server["tools"] if not any(_is(tool, one) for tool in offered)]
+            found += [f"server {server['name']}: its gateways have no tool {one}. They have: {said}. Next: name one of these." for one in missing]
     return found
 
 
-def is_registrys(token: dict, servers: dict[str, str]) -> bool:
-    """Whether a token is one of those that are made for the clients' file on the gateway's host. ``servers``: id → name."""
-    return token["server_id"] in servers and token["name"].startswith(f"{servers[token['server_id']]}/")
+def _offered(server: dict, desired: dict, known: Known) -> list[dict]:
+    rows = [pick_gateway(desired["gateway_names"][name], desired, known)[0] for name in server["gateways"]]
+    return [tool for row in rows if row for tool in known.tools_of.get(row["id"], ())]
 
 
-def client_entry(url: str, token: str) -> dict:
-    """A client's entry in its configuration file."""
-    return {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
-
-
-def entry_token(entry: object) -> str:
-    """The token in a client's entry, empty when there is none."""
-    headers = entry.get("headers") if isinstance(entry, dict) else None
-    value = headers.get("Authorization") if isinstance(headers, dict) else None
-    return value.removeprefix("Bearer ") if isinstance(value, str) else ""
+def _is(tool: dict, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(tool["upstream_name"], pattern)
 
 
 def diff(actions: Iterable[dict]) -> dict:
@@ -327,11 +319,3 @@ def diff(actions: Iterable[dict]) -> dict:
         if action["action"] == "delete":
             sides["before"][f"{title} (left over)"] = "present"
     return sides
-
-
-def _action(kind: str, name: str, row: dict | None, after: dict, before: dict | None) -> dict:
-    """``before`` None, or ``row`` None: it does not exist. Only fields that differ are named."""
-    known = before if row is not None and before is not None else {}
-    fields = {key: {"before": known.get(key), "after": value} for key, value in after.items() if key not in known or known[key] != value}
-    action = "create" if row is None else "update" if fields else "none"
-    return {"kind": kind, "name": name, "action": action, "fields": fields, "id": (row or {}).get("id")}

@@ -14,30 +14,9 @@ description:
   - Runs on the gateway's host with the Python of the gateway's own virtual environment, which has what it needs.
 author: the mcp.tenancy authors (@mcp-tenancy)
 requirements:
-  - httpx
-  - PyJWT
   - cryptography
+extends_documentation_fragment: mcp.tenancy.gateway
 options:
-  url:
-    description: The gateway's own address, best on loopback. A proxy from the environment is not used.
-    type: str
-    required: true
-  admin_email:
-    description: The gateway's platform admin. The token for it is made here, lives for minutes and is not stored.
-    type: str
-    required: true
-  jwt_secret_key:
-    description: The gateway's C(JWT_SECRET_KEY).
-    type: str
-    required: true
-  environment:
-    description: The gateway's C(ENVIRONMENT); it refuses a token of any other.
-    type: str
-    default: production
-  timeout:
-    description: Seconds to wait for one answer.
-    type: int
-    default: 60
   operation:
     description:
       - V(issue) sees that each of O(clients) has a token that works; V(end) revokes O(ids); V(revoke) revokes what the person has at O(places);
@@ -170,11 +149,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils._registry import Canno
 
 REQUIRED = {"type": "str", "required": True}
 ARGUMENTS = {
-    "url": REQUIRED,
-    "admin_email": REQUIRED,
-    "jwt_secret_key": {"type": "str", "required": True, "no_log": True},
-    "environment": {"type": "str", "default": "production"},
-    "timeout": {"type": "int", "default": 60},
+    **contextforge.CONNECTION,
     "operation": {"type": "str", "choices": ["issue", "end", "revoke", "list"], "required": True},
     "user": {"type": "str", "default": ""},
     "clients": {
@@ -227,7 +202,7 @@ def main() -> None:
     ):
         if not there:
             module.fail_json(msg=missing_required_lib(libraries), exception=error)
-    with contextforge.Client(params["url"], params["admin_email"], params["jwt_secret_key"], params["environment"], params["timeout"]) as client:
+    with contextforge.client_of(params) as client:
         try:
             reach(client, params, 0)
             clients = engine.Clients(client, module.check_mode)

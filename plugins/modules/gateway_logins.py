@@ -11,22 +11,8 @@ short_description: As which database login each service runs, seen through the g
 description:
   - Asks each service through the virtual server that clients use, and reads the login off the database's own answer.
 author: the mcp.tenancy authors (@mcp-tenancy)
-requirements:
-  - httpx
-  - PyJWT
+extends_documentation_fragment: mcp.tenancy.gateway
 options:
-  url:
-    description: The gateway's address.
-    type: str
-    required: true
-  admin_email:
-    description: The gateway's administrator.
-    type: str
-    required: true
-  jwt_secret_key:
-    description: The key that the gateway signs tokens with.
-    type: str
-    required: true
   services:
     description: Whom to ask. Each has C(service), C(engine), C(server) (name of the virtual server), C(gateway) (name of the registration) and C(database).
       With C(person) and C(team) the gateway is asked as that member of that team.
@@ -70,9 +56,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _contextforge, 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "admin_email": {"type": "str", "required": True},
-            "jwt_secret_key": {"type": "str", "required": True, "no_log": True},
+            **_contextforge.CONNECTION,
             "services": {"type": "list", "elements": "dict", "required": True},
         },
         supports_check_mode=True,
@@ -80,7 +64,7 @@ def main() -> None:
     if not _contextforge.HAS_LIBRARIES:
         module.fail_json(msg=missing_required_lib("httpx, PyJWT"), exception=_contextforge.IMPORT_ERROR)
     wanted = module.params
-    with _contextforge.Client(wanted["url"], wanted["admin_email"], wanted["jwt_secret_key"]) as client:
+    with _contextforge.client_of(wanted) as client:
         found = _gateway_logins.logins(client, wanted["services"], _contextforge.GatewayError)
     module.exit_json(changed=False, logins=found)
 

@@ -10,38 +10,19 @@ version_added: "0.1.0"
 short_description: Make an MCP gateway know a team's environments, services and clients
 description:
   - Takes everything that an IBM ContextForge gateway has to know in one call and changes what differs. Nothing that is not named here is touched, but for
-    people in the teams that are named, and for what O(owner) says. Members are exactly those who are named; who is one no more loses membership and tokens.
+    people in the teams that are named, and what O(purge) and O(former) ask for. Members are exactly those who are named; who is one no more loses membership
+    and tokens.
+  - With O(owner) it leaves a mark on what it makes. What people, or another owner, have made under the same name is then reported before anything is changed,
+    and taken over where O(adopt) says so.
   - Writes the clients' configuration itself, so that a token's value never leaves the host.
   - Runs on the gateway's host with the Python of the gateway's own virtual environment, which has what it needs.
   - An upstream that cannot be reached does not stop the rest. All failures are reported together at the end, and another run completes the work.
 author: the mcp.tenancy authors (@mcp-tenancy)
-requirements:
-  - httpx
-  - PyJWT
+extends_documentation_fragment: mcp.tenancy.gateway
 options:
-  url:
-    description: The gateway's own address, best on loopback. A proxy from the environment is not used.
-    type: str
-    required: true
   public_url:
     description: The address under which clients reach the gateway. Default is O(url).
     type: str
-  admin_email:
-    description: The gateway's platform admin. The token for it is made here, lives for minutes and is not stored.
-    type: str
-    required: true
-  jwt_secret_key:
-    description: The gateway's C(JWT_SECRET_KEY). C(DERIVE_KEY_PER_ENVIRONMENT) must be off.
-    type: str
-    required: true
-  environment:
-    description: The gateway's C(ENVIRONMENT); it refuses a token of any other.
-    type: str
-    default: production
-  timeout:
-    description: Seconds to wait for one answer. To register an upstream the gateway connects to it first.
-    type: int
-    default: 60
   wait:
     description: Seconds to wait for a gateway that does not answer yet, since it is just being started. In check mode nothing is waited for.
     type: int
@@ -53,14 +34,100 @@ options:
     type: bool
     default: false
     version_added: "0.4.0"
-  owner:
+  former:
     description:
-      - The team of the inventory. What an earlier call for the same owner made and this one does not name is removed, with its tokens and its entries in
+      - The team of the inventory. What an earlier call for the same team made and this one does not name is removed, with its tokens and its entries in
         O(client_config). Environments' teams are known by name and description, virtual servers by their id, upstreams by the label of their bearer.
       - A team in which somebody else registered something stays, without members, and is warned of. Users stay. Left out, nothing is removed.
     type: str
     default: ""
     version_added: "0.2.0"
+  owner:
+    description:
+      - A label for whoever runs this, by which rows are known that are ours; lower-case letters, digits, dot and dash, an underscore becomes a dash.
+      - It is the tag C(owned-by:OWNER) on gateways and virtual servers, and C([owned-by:OWNER]) at the end of the description of teams and roles and of the
+        name of users. The gateway shows both.
+      - Without it no mark is set, and a row of a wanted name is taken for ours whoever made it.
+      - Marked are users of O(users) and members whom this module makes; not members who were there.
+    type: str
+    default: ""
+  adopt:
+    description:
+      - What to do with a row of a wanted name that bears no mark of O(owner). V(never) refuses, before anything is changed, with all of them and their ids.
+      - V(by_hand) takes over rows without a mark, V(any) also those of another owner. They keep their id, and are changed to what is wanted.
+      - A gateway's row of another name counts too where address, team and visibility agree and neither has a credential, since the gateway refuses a second
+        one. It is renamed.
+      - A virtual server with the id that this module gives, a gateway with C(auth-version) and the team of such a server are ours without a mark.
+    type: str
+    choices: [never, by_hand, any]
+    default: never
+  purge:
+    description:
+      - Kinds of which everything is deleted that bears the mark of O(owner) and is not named here. Nothing without the mark is.
+      - V(clients) are entries of O(client_config) with tokens for servers of ours, and their tokens. Tokens for a server or team that is deleted, and of a
+        user who is, are revoked before it, whoever made them.
+      - Of V(users) only those go who are in no team of anybody else. The gateway cannot delete a user who ever was in a team; such a user is deactivated,
+        marked C([purged-by:OWNER]), and activated again when wanted again.
+      - A team in which somebody else has something, or a gateway whose tools are in somebody else's virtual server, is refused before anything is changed.
+      - What is deleted goes before what is new is made, and can be cut short anywhere; the next run goes on.
+    type: list
+    elements: str
+    choices: [clients, servers, gateways, teams, roles, users]
+    default: []
+  purge_limit:
+    description:
+      - Per cent of our rows of one kind that may be deleted at once. More is refused before anything is changed, so that a list that came out empty by
+        accident empties no gateway.
+      - V(100) is for the run in which that is what you want.
+    type: int
+    default: 50
+  roles:
+    description: Roles of the gateway, beside those that it brings. None of those can be named.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The role's name.
+        type: str
+        required: true
+      scope:
+        description: Whether it is given in a team or everywhere. It cannot be changed; another scope is another role.
+        type: str
+        choices: [team, global]
+        default: team
+      description:
+        description: For people.
+        type: str
+        default: ""
+      permissions:
+        description: Exactly these, by the gateway's names, which M(mcp.tenancy.gateway_registry_info) lists.
+        type: list
+        elements: str
+        required: true
+  users:
+    description:
+      - Users of whom more is to be said than in which teams they are. Never administrators, who are refused.
+      - Such a user is made with a password that nobody knows.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      email:
+        description: Who. The gateway keeps it in lower case.
+        type: str
+        required: true
+      full_name:
+        description: For people. Left out, it stays as it is.
+        type: str
+      active:
+        description: Whether they may do anything.
+        type: bool
+        default: true
+      roles:
+        description: Their roles everywhere, exactly these, but for those that the gateway gives by itself. Left out, they stay as they are.
+        type: list
+        elements: str
   teams:
     description:
       - Teams of the gateway. Users who are not named as members are taken out of a team that is named, and every token that they have for it is revoked.
@@ -94,6 +161,12 @@ options:
             type: str
             choices: [member, owner]
             default: member
+          roles:
+            description:
+              - Their roles in this team beyond what O(teams[].members[].role) brings, exactly these. Left out, they stay as they are.
+              - V(viewer) and V(team_admin), which the gateway gives with a membership, are never taken away.
+            type: list
+            elements: str
   gateways:
     description: Upstream MCP servers.
     type: list
@@ -101,7 +174,7 @@ options:
     default: []
     suboptions:
       name:
-        description: The upstream's name, the first part of its tools' names. A row of that name in another team is moved.
+        description: The upstream's name, the first part of its tools' names. A row of ours of that name in another team is moved.
         type: str
         required: true
       url:
@@ -151,7 +224,7 @@ options:
         description: A label for the bearer, not secret; characters as in O(gateways[].tags). Kept as the tag C(auth-version:LABEL).
         type: str
   servers:
-    description: Virtual servers. Each has exactly the tools of its gateways, put right on every run.
+    description: Virtual servers, as many as you like over the same gateways. Each has exactly the tools of its gateways, put right on every run.
     type: list
     elements: dict
     default: []
@@ -169,6 +242,18 @@ options:
         type: list
         elements: str
         required: true
+      tools:
+        description:
+          - Only these tools of its gateways, by the upstreams' own names; C(*) stands for anything. Empty for all.
+          - A name that no gateway of it has is a failure, and the rest is done.
+        type: list
+        elements: str
+        default: []
+      tags:
+        description: As O(gateways[].tags).
+        type: list
+        elements: str
+        default: []
       visibility:
         description: Who sees it.
         type: str
@@ -205,9 +290,18 @@ options:
         type: int
         default: 90
       renew_within_days:
-        description: A token with less than this to live is replaced. The old one is left to expire, so a running agent keeps its connection.
+        description: A token with less than this to live is replaced. The old one stays good for O(clients[].overlap), so a running agent keeps its connection.
         type: int
         default: 30
+      overlap:
+        description:
+          - For how many seconds a token that works and is replaced stays good; the first run after that revokes it. Left out, it is left to expire.
+          - One that the gateway refuses, or that is lost, leaves nothing behind that is good.
+        type: int
+      version:
+        description: A label that is kept with the token. Another one makes another token, the old one stays for O(clients[].overlap).
+        type: str
+        default: ""
   client_config:
     description:
       - The JSON file with the clients' entries, on the gateway's host. Mode 0600 from the first byte, replaced by rename. Entries of other names are kept.
@@ -250,9 +344,37 @@ EXAMPLES = r"""
         team: team-a-dev
         server: team-a-dev
     client_config: /srv/mcp-tenancy/team_a/etc/clients.json
+
+- name: What a platform team runs, with the connection said once
+  hosts: gateways
+  module_defaults:
+    group/mcp.tenancy.gateway:
+      url: http://127.0.0.1:4444
+      admin_email: admin@platform.example
+      jwt_secret_key: "{{ jwt_secret_key }}"
+  tasks:
+    - name: What people have made by hand under these names is taken over, and what we no longer want goes
+      mcp.tenancy.gateway_registry:
+        owner: platform
+        adopt: by_hand
+        purge: [servers, gateways, teams]
+        roles:
+          - {name: analyst, permissions: [tools.read, tools.execute]}
+        teams:
+          - name: sales
+            members: [{email: bob@sales.example, roles: [analyst]}]
+        gateways: "{{ upstreams }}"
+        servers:
+          - {name: sales, team: sales, gateways: "{{ upstreams | map(attribute='name') }}", tags: [sales]}
+          - {name: sales-reading, team: sales, gateways: "{{ upstreams | map(attribute='name') }}", tools: [query, "list-*"]}
 """
 
 RETURN = r"""
+conflicts:
+  description: Rows that are not ours where something of ours is wanted, each with C(kind), C(name), C(wanted), C(id) and C(owner) (empty when made by hand).
+  returned: always
+  type: list
+  elements: dict
 actions:
   description: What was changed, or would be. In a failure, what was changed before it.
   returned: always
@@ -260,13 +382,13 @@ actions:
   elements: dict
   contains:
     kind:
-      description: One of C(user), C(team), C(member), C(gateway), C(server), C(client), C(token).
+      description: One of C(role), C(user), C(team), C(member), C(grant), C(gateway), C(server), C(client), C(token).
       type: str
     name:
-      description: Its name; of a member C(TEAM/EMAIL).
+      description: Its name; of a member C(TEAM/EMAIL), of a grant C(TEAM/EMAIL/ROLE) or C(EMAIL/ROLE).
       type: str
     action:
-      description: One of C(create), C(update), C(replace), C(delete), C(revoke).
+      description: One of C(create), C(update), C(adopt), C(replace), C(delete), C(revoke).
       type: str
     fields:
       description: Per field C(before) and C(after). Never a secret.
@@ -303,16 +425,35 @@ from ansible_collections.mcp.tenancy.plugins.module_utils._client_file import Cl
 VISIBILITY = {"type": "str", "choices": ["private", "team", "public"], "default": "team"}
 DESCRIPTION = {"type": "str", "default": ""}
 REQUIRED = {"type": "str", "required": True}
+NAMES = {"type": "list", "elements": "str"}
+MEMBER = {"email": REQUIRED, "role": {"type": "str", "choices": ["member", "owner"], "default": "member"}, "roles": NAMES}
 ARGUMENTS = {
-    "url": REQUIRED,
+    **contextforge.CONNECTION,
     "public_url": {"type": "str"},
-    "admin_email": REQUIRED,
-    "jwt_secret_key": {"type": "str", "required": True, "no_log": True},
-    "environment": {"type": "str", "default": "production"},
-    "timeout": {"type": "int", "default": 60},
     "wait": {"type": "int", "default": 0},
     "encrypts_updates": {"type": "bool", "default": False},
+    "former": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": ""},
+    "adopt": {"type": "str", "choices": ["never", "by_hand", "any"], "default": "never"},
+    "purge": {**NAMES, "choices": ["clients", "servers", "gateways", "teams", "roles", "users"], "default": []},
+    "purge_limit": {"type": "int", "default": 50},
+    "roles": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": REQUIRED,
+            "scope": {"type": "str", "choices": ["team", "global"], "default": "team"},
+            "description": DESCRIPTION,
+            "permissions": {**NAMES, "required": True},
+        },
+    },
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"email": REQUIRED, "full_name": {"type": "str"}, "active": {"type": "bool", "default": True}, "roles": NAMES},
+    },
     "teams": {
         "type": "list",
         "elements": "dict",
@@ -324,7 +465,7 @@ ARGUMENTS = {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {"email": REQUIRED, "role": {"type": "str", "choices": ["member", "owner"], "default": "member"}},
+                "options": MEMBER,
             },
         },
     },
@@ -353,9 +494,11 @@ ARGUMENTS = {
         "options": {
             "name": REQUIRED,
             "team": REQUIRED,
-            "gateways": {"type": "list", "elements": "str", "required": True},
+            "gateways": {**NAMES, "required": True},
+            "tools": {**NAMES, "default": []},
             "visibility": VISIBILITY,
             "description": DESCRIPTION,
+            "tags": {**NAMES, "default": []},
         },
     },
     "clients": {
@@ -369,6 +512,8 @@ ARGUMENTS = {
             "server": REQUIRED,
             "expires_in_days": {"type": "int", "default": 90},
             "renew_within_days": {"type": "int", "default": 30},
+            "overlap": {"type": "int"},
+            "version": {"type": "str", "default": ""},
         },
     },
     "client_config": {"type": "path"},
@@ -384,7 +529,7 @@ def main() -> None:
         desired = engine.desired_of(params)
     except engine.CannotConverge as error:
         module.fail_json(msg=str(error))
-    with contextforge.Client(params["url"], params["admin_email"], params["jwt_secret_key"], params["environment"], params["timeout"]) as client:
+    with contextforge.client_of(params) as client:
         registry_ = engine.Registry(client, desired, module.check_mode)
         try:
             engine.run(registry_, params, lambda token: token and module.no_log_values.add(token))

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _clients_plan as rules
-from ansible_collections.mcp.tenancy.plugins.module_utils import _registrations, _registry_plan
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registrations, _registry_tokens
 
 DATABASE = {"host": "db.internal", "database": "x", "ca": "ca.pem"}
 DECLARATION = {
@@ -137,7 +137,7 @@ def test_other_files_other_people_and_the_registrys_tokens_are_never_touched() -
     for reason in (None, rules.ASKED, "missing"):
         assert planned(1, reason, [token(1), *others])["over"] == []
     deploys = {"name": "s", "server": "s"}
-    assert _registry_plan.tokens_to_revoke(deploys, [token(1), token(2)], {}, "missing") == [], "and a deploy ends none of ours"
+    assert _registry_tokens.tokens_to_revoke(deploys, [token(1), token(2)], {}, "missing") == [], "and a deploy ends none of ours"
 
 
 def test_a_file_that_was_moved_takes_its_token_along() -> None:

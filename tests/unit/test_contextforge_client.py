@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("jwt")
@@ -38,12 +40,16 @@ def test_pages_that_go_round_end() -> None:
         client(lambda _request: httpx.Response(200, json={"teams": [team(1)], "nextCursor": "same"})).list_teams()
 
 
-def test_tokens_are_paged_by_offset() -> None:
+@pytest.mark.parametrize("bound", [10**6, 40])
+def test_tokens_are_paged_by_offset(bound: int) -> None:
+    """``bound``: the gateway's own for a page; it cuts what is asked for without a word."""
+
     def handler(request: httpx.Request) -> httpx.Response:
+        size = min(int(request.url.params["limit"]), bound)
         offset = int(request.url.params["offset"])
         same = {"name": "n", "description": None, "user_email": "A@b", "team_id": "t", "server_id": "s", "created_at": "2026-01-01T00:00:00.5"}
         same |= {"expires_at": None, "revoked_at": None, "last_used": None, "is_active": True}
-        rows = [{**same, "id": str(n), "is_revoked": n == 149} for n in range(offset, min(offset + 100, 150))]
+        rows = [{**same, "id": str(n), "is_revoked": n == 149} for n in range(offset, min(offset + size, 150))]
         return httpx.Response(200, json={"tokens": rows, "total": 150})
 
     tokens = client(handler).list_tokens()
@@ -97,6 +103,25 @@ def test_an_update_never_erases_a_credential(stored: str, sent: dict) -> None:
 
     client(handler).update_gateway({"id": "g", "auth_type": stored}, {"description": "x"})
     assert bodies == [{"description": "x", **sent}]
+
+
+@pytest.mark.parametrize(("status", "asked"), [(200, ["DELETE"]), (409, ["DELETE", "PATCH"])])
+def test_a_user_who_cannot_be_deleted_is_deactivated(status: int, asked: list) -> None:
+    sent = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append((request.method, json.loads(request.content) if request.content else None))
+        return httpx.Response(status if request.method == "DELETE" else 200, json={})
+
+    client(handler).remove_user("al@x.example", "Al [purged-by:me]")
+    assert [method for method, _body in sent] == asked and all(body == {"full_name": "Al [purged-by:me]", "is_active": False} for _method, body in sent[1:])
+
+
+def test_every_module_that_reaches_a_gateway_is_in_the_action_group() -> None:
+    repository = Path(__file__).resolve().parents[2]
+    group = yaml.safe_load((repository / "meta/runtime.yml").read_text())["action_groups"]["gateway"]
+    reach = [path.stem for path in (repository / "plugins/modules").glob("*.py") if "extends_documentation_fragment: mcp.tenancy.gateway\n" in path.read_text()]
+    assert sorted(group) == sorted(reach) and len(reach) >= 4
 
 
 @pytest.mark.parametrize(

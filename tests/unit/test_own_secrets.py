@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _bridges, _declaration, _own_secrets, _registry_plan
+from ansible_collections.mcp.tenancy.plugins.module_utils._registry_known import Known
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 
 FIRST = {name: f"first {name}" for name in _declaration.OWN_SECRETS}
@@ -83,6 +84,8 @@ def test_a_bridge_that_accepts_other_bearers_is_told_and_waited_for() -> None:
 def test_a_changed_bearer_is_another_row_unless_the_gateway_encrypts_updates(in_place: bool, action: str) -> None:
     wanted = {"name": "g", "url": "u", "transport": "SSE", "team": "t", "visibility": "team", "description": "", "passthrough_headers": []}
     row = {**wanted, "id": "1", "team_id": "t1", "auth_type": "bearer", "enabled": True, "reachable": True, "tags": ["auth-version:1"]}
-    desired = {"gateways": [{**wanted, "tags": ["auth-version:2"], "auth_version": "2", "auth_token": "x"}], "in_place": in_place}
-    (planned,) = _registry_plan.plan_gateways(desired, {"teams": [{"id": "t1", "name": "t"}], "gateways": [row], "tools": []})
+    gateways = [{**wanted, "tags": ["auth-version:2"], "auth_version": "2", "auth_token": "x"}]
+    desired = {"gateways": gateways, "in_place": in_place, "owner": "", "adopt": "never"}
+    known = Known({"teams": [{"id": "t1", "name": "t"}], "users": [], "gateways": [row], "servers": [], "tools": []})
+    (planned,) = _registry_plan.plan_gateways(desired, known)
     assert planned["action"] == action and planned["fields"]["auth"] == {"before": "1", "after": "2"}

@@ -15,7 +15,10 @@ def environment(name: str) -> tuple[dict, list[dict], list[dict]]:
     space = f"team-a-{name}"
     team = {"id": f"t-{name}", "name": space, "description": f"Environment {name} of team team_a"}
     team["members"] = [{"email": "alice@a.example", "role": "member"}, {"email": "admin@a.example", "role": "owner"}]
-    gateways = [{"id": f"g-{name}-{kind}", "name": f"{space}-{kind}", "team_id": team["id"], "tags": MARK} for kind in ("postgres", "postgres-users")]
+    upstreams = [(f"g-{name}-{kind}", f"{space}-{kind}") for kind in ("postgres", "postgres-users")]
+    gateways = [{"id": key, "name": row, "team_id": team["id"], "tags": MARK, "url": row} for key, row in upstreams]
+        {"id": f"g-{name}-{kind}", "name": f"{space}-{kind}", "team_id": team["id"], "tags": MARK, "url": kind} for kind in ("postgres", "postgres-users")
+    ]
     servers = [{"id": _registry_plan.server_id(space, row), "name": row, "team_id": team["id"]} for row in (space, f"{space}-postgres-users")]
     return team, gateways, servers
 
@@ -28,7 +31,7 @@ def actual(*names: str) -> dict:
 
 
 def desired(*names: str, owner: str = "team_a", people: bool = True) -> dict:
-    found: dict = {"owner": owner, "teams": [], "gateways": [], "servers": [], "clients": []}
+    found: dict = {"former": owner, "teams": [], "gateways": [], "servers": [], "clients": []}
     for name in names:
         space = f"team-a-{name}"
         rows = [(space, f"{space}-postgres")] + ([(f"{space}-postgres-users", f"{space}-postgres-users")] if people else [])
@@ -61,7 +64,7 @@ def test_a_service_that_is_gone_goes_and_its_environment_stays() -> None:
     assert stay == [] and names(actions) == [("server", "team-a-dev-postgres-users"), ("gateway", "team-a-dev-postgres-users")]
 
 
-@pytest.mark.parametrize(("kind", "row"), [("servers", {"id": "f" * 32, "name": "mine"}), ("gateways", {"id": "g", "name": "mine", "tags": []})])
+@pytest.mark.parametrize(("kind", "row"), [("servers", {"id": "f" * 32, "name": "mine"}), ("gateways", {"id": "g", "name": "mine", "tags": [], "url": "u"})])
 def test_what_somebody_else_registered_stays_and_keeps_the_team(kind: str, row: dict) -> None:
     there = actual("dev", "prod")
     there[kind].append({**row, "team_id": "t-prod"})
@@ -94,4 +97,4 @@ def test_what_leads_there_ends() -> None:
 def test_the_marks_are_those_that_a_deploy_leaves() -> None:
     declaration = {"mcp_team": "team_a", "mcp_environments": [{"name": "dev"}]}
     (team,) = _registrations.registry(declaration)["teams"]
-    assert _registry_former.teams({"owner": "team_a", "teams": []}, {"teams": [team]}) == [team]
+    assert _registry_former.teams({"former": "team_a", "teams": []}, {"teams": [team]}) == [team]

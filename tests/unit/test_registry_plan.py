@@ -7,7 +7,10 @@ import copy
 
 import pytest
 
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_people as people
 from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_plan as registry
+from ansible_collections.mcp.tenancy.plugins.module_utils import _registry_tokens as tokens_
+from ansible_collections.mcp.tenancy.plugins.module_utils._registry_known import Known
 
 DEV = "t-dev"
 OWN = registry.server_id("demo-dev", "demo-dev")
@@ -32,11 +35,13 @@ def there() -> dict:
     gateway = {"id": "g1", "name": "pg", "url": "http://localhost:1/mcp", "transport": "STREAMABLEHTTP", "team_id": DEV, "visibility": "team"}
     gateway |= {"description": "", "tags": [], "passthrough_headers": [], "auth_type": "", "enabled": True, "reachable": True}
     return {
-        "users": [{"email": "alice@demo.example", "is_admin": False, "is_active": True}],
+        "users": [{"email": "alice@demo.example", "full_name": "", "is_admin": False, "is_active": True}],
         "teams": [{"id": DEV, "name": "demo-dev", "description": "d", "members": [{"email": "alice@demo.example", "role": "member"}]}],
         "gateways": [gateway],
-        "tools": [{"id": "tool1", "name": "pg-query", "gateway_id": "g1", "team_id": DEV, "visibility": "team", "enabled": True}],
-        "servers": [{"id": OWN, "name": "demo-dev", "team_id": DEV, "visibility": "team", "description": "", "enabled": True, "tool_ids": ["tool1"]}],
+        "tools": [{"id": "tool1", "name": "pg-query", "gateway_id": "g1", "team_id": DEV, "visibility": "team", "enabled": True, "upstream_name": "query"}],
+        "servers": [
+            {"id": OWN, "name": "demo-dev", "team_id": DEV, "visibility": "team", "description": "", "tags": [], "enabled": True, "tool_ids": ["tool1"]}
+        ],
     }
 
 
@@ -112,7 +117,7 @@ def test_replacement_cut_short_keeps_the_new_row_and_drops_the_old_one_first() -
     actual = there()
     actual["gateways"][0] |= {"auth_type": "bearer", "tags": ["auth-version:1"]}
     actual["gateways"].append(actual["gateways"][0] | {"id": "g2", "tags": ["auth-version:2"], "visibility": "private"})
-    actions = [item for item in registry.plan_gateways(wishes(auth_token="x", auth_version="2"), actual) if item["action"] != "none"]
+    actions = [item for item in registry.plan_gateways(wishes(auth_token="x", auth_version="2"), Known(actual)) if item["action"] != "none"]
     assert [(item["action"], item["id"]) for item in actions] == [("delete", "g1"), ("update", "g2")]
 
 
@@ -123,8 +128,8 @@ def test_row_of_the_same_name_in_another_team_is_left_alone() -> None:
 
 
 EVE_AND_ROOT = [
-    {"email": "eve@demo.example", "is_admin": False, "is_active": True},
-    {"email": "root@demo.example", "is_admin": True, "is_active": True},
+    {"email": "eve@demo.example", "full_name": "", "is_admin": False, "is_active": True},
+    {"email": "root@demo.example", "full_name": "", "is_admin": True, "is_active": True},
 ]
 
 
@@ -143,15 +148,15 @@ def test_tokens_of_people_who_are_no_members_any_more_end_whoever_made_them() ->
     rows = [("a", "alice@demo.example", DEV), ("e", "eve@demo.example", DEV), ("f", "eve@demo.example", "t-other"), ("r", "root@demo.example", DEV)]
     tokens = [{"id": token, "name": "x", "user": user, "team_id": team, "live": True} for token, user, team in rows]
     tokens += [{**tokens[1], "id": "ended", "live": False}, {**tokens[1], "id": "of no team", "team_id": None}]
-    assert [token["id"] for token in registry.tokens_of_outsiders(wishes(), actual, tokens)] == ["e"]
+    assert [token["id"] for token in people.tokens_of_outsiders(wishes(), actual, tokens)] == ["e"]
     claims = {name: {"user": user, "team_ids": [team]} for name, user, team in rows} | {"foreign": {}, "all": {"user": "eve@demo.example", "team_ids": None}}
-    assert registry.entries_of_outsiders(wishes(), actual, claims) == ["e"]
+    assert tokens_.entries_of_outsiders(wishes(), actual, claims) == ["e"]
 
 
 def test_stray_tools() -> None:
     actual = there()
     actual["tools"][0]["team_id"] = "t-other"
-    assert [(tool["id"], wanted["name"]) for tool, wanted in registry.stray_tools(wishes(), actual)] == [("tool1", "pg")]
+    assert [(tool["id"], wanted["name"]) for tool, wanted in registry.stray_tools(wishes(), Known(actual))] == [("tool1", "pg")]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,7 @@ def test_teams_share_nothing() -> None:
 def test_members_who_are_refused(edit: dict, words: str | None) -> None:
     actual = there()
     actual["users"][0] |= edit
-    refused = registry.refusals(wishes(), actual)
+    refused = people.refusals(wishes(), actual)
     assert (words is None and refused == []) or words in refused[0]
 
 
@@ -207,11 +212,11 @@ GOOD = {"user": "a@b", "team_ids": ["T"], "server_id": "S", "issued_at": 1000, "
     ],
 )
 def test_why_a_token_is_replaced(edit: dict, reason: str | None) -> None:
-    assert registry.token_reason(GOOD | edit, CLIENT, "T", "S", now=1000) == reason
+    assert tokens_.token_reason(GOOD | edit, CLIENT, "T", "S", now=1000) == reason
 
 
 def test_a_lost_token_is_missing() -> None:
-    assert registry.token_reason({}, CLIENT, "T", "S", now=0) == "missing"
+    assert tokens_.token_reason({}, CLIENT, "T", "S", now=0) == "missing"
 
 
 TOKENS = [
@@ -228,19 +233,19 @@ TOKENS = [
     [(None, ["orphan"]), ("about to expire", ["orphan"]), ("missing", ["old", "used", "orphan"]), ("refused by the gateway", ["old", "used", "orphan"])],
 )
 def test_which_tokens_are_revoked(reason: str | None, revoked: list[str]) -> None:
-    assert registry.tokens_to_revoke(CLIENT, TOKENS, GOOD, reason) == revoked
+    assert tokens_.tokens_to_revoke(CLIENT, TOKENS, GOOD, reason) == revoked
 
 
 def test_a_token_name_is_never_used_twice() -> None:
-    assert registry.token_name(CLIENT, TOKENS) == "s/c#8"
-    assert registry.token_name(CLIENT, []) == "s/c#1"
+    assert tokens_.token_name(CLIENT, TOKENS) == "s/c#8"
+    assert tokens_.token_name(CLIENT, []) == "s/c#1"
 
 
 @pytest.mark.parametrize(
-    ("entry", "token"), [(registry.client_entry("u", "t"), "t"), (None, ""), ({}, ""), ({"headers": []}, ""), ({"headers": {"Authorization": 7}}, "")]
+    ("entry", "token"), [(tokens_.client_entry("u", "t"), "t"), (None, ""), ({}, ""), ({"headers": []}, ""), ({"headers": {"Authorization": 7}}, "")]
 )
 def test_entry_token(entry: object, token: str) -> None:
-    assert registry.entry_token(entry) == token
+    assert tokens_.entry_token(entry) == token
 
 
 def test_server_id_never_changes() -> None:
