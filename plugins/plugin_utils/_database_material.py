@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ class MaterialError(Exception):
 
     def __init__(self, service: dict, key: str, what: str, step: str) -> None:
         self.problem = Problem(f"{service['engine']} of {service['environment']}: {key}", what, step)
+        self.key = key
         super().__init__(str(self.problem))
 
 
@@ -34,14 +36,15 @@ class DatabaseMaterial:
 
     def problems(self, declaration: dict) -> list[Problem]:
         """Everything that a deploy would stumble over."""
-        found = []
+        found, places = [], [environment["name"] for environment in declaration["mcp_environments"]]
         for service in _declaration.services(declaration):
             try:
                 if service["ca"] and not os.path.isfile(self._path_of(service["ca"])):
                     raise MaterialError(service, "ca", f"there is no file {service['ca']}", "put the PEM file of the database's CA there")
                 self._check(service)
             except MaterialError as error:
-                found.append(error.problem)
+                place = f"mcp_environments[{places.index(service['environment'])}].{service['engine']}.{error.key}"
+                found.append(dataclasses.replace(error.problem, place=place))
             except _team_env.TeamEnvError:
                 continue  # the vault key's own trouble is told with the .env
         return found
