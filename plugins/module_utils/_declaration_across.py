@@ -72,7 +72,7 @@ def problems(declared: dict[str, Any]) -> list[Problem]:
 def on_hosts(declared: dict[str, Any], hosts: list[str], host: str) -> list[Problem]:
     """Mistakes in which host has which environment; ``hosts`` are all of the inventory, ``host`` the one that is looked at."""
     found = []
-    for place, environment in _placed(declared):
+    for place, environment in placed(declared):
         for name in sorted(set(environment.get("hosts", [])) - set(hosts)):
             near = (difflib.get_close_matches(name, hosts, n=1) or ["a name from hosts.yml"])[0]
             what = "is a pattern, and must be a name" if re.search(r"[*?:!&\[\]]", name) else "is no host of the inventory"
@@ -90,7 +90,7 @@ def unsound(variables: dict[str, Any], found: list[Problem]) -> list[dict] | Non
     an environment has no name, so that nothing is known of what belongs to it.
     """
     services, environments = [], variables.get("mcp_environments")
-    kept = {(environment["name"], engine) for _, environment in _placed(sound(variables, found)) for engine in _declaration.ENGINES if engine in environment}
+    kept = {(environment["name"], engine) for _, environment in placed(sound(variables, found)) for engine in _declaration.ENGINES if engine in environment}
     if not isinstance(environments, list) or not environments:
         return None
     for index, environment in enumerate(environments):
@@ -107,14 +107,15 @@ def unsound(variables: dict[str, Any], found: list[Problem]) -> list[dict] | Non
     return services
 
 
-def _placed(declared: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def placed(declared: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each environment with the place at which it was declared."""
     for index, environment in enumerate(declared["mcp_environments"]):
         yield environment.get(PLACE, f"mcp_environments[{index}]"), environment
 
 
 def _same_names(declared: dict[str, Any]) -> list[Problem]:
     found, names = [], {}
-    for place, environment in _placed(declared):
+    for place, environment in placed(declared):
         name = environment["name"]
         if name in names:
             found.append(Problem(f"{place}.name", f"'{name}' is also the name of {names[name]}", "rename one of them"))
@@ -150,7 +151,7 @@ def _same_ports(declared: dict[str, Any]) -> list[Problem]:
 def _mixed(declared: dict[str, Any]) -> list[Problem]:
     """Production's database host in another environment or the other way round, as when a block was copied and its host forgotten."""
     found = []
-    for place, environment in _placed(declared):
+    for place, environment in placed(declared):
         for engine in _declaration.ENGINES:
             database = environment.get(engine) or {}
             strange = OTHERS if environment["name"] in PRODUCTION else PRODUCTION
@@ -165,4 +166,4 @@ def _mixed(declared: dict[str, Any]) -> list[Problem]:
 def _administrator(declared: dict[str, Any]) -> list[Problem]:
     admin = str(declared.get("mcp_gateway_admin_email") or "").lower()
     what, step = "names the gateway's administrator, whose token would open every environment", "use a person's own address"
-    return [Problem(f"{place}.members", what, step) for place, environment in _placed(declared) if admin and admin in _declaration.addresses(environment)]
+    return [Problem(f"{place}.members", what, step) for place, environment in placed(declared) if admin and admin in _declaration.addresses(environment)]

@@ -34,16 +34,16 @@ class DatabaseMaterial:
         self._path_of, self._env = path_of, env
 
     def problems(self, declaration: dict) -> list[Problem]:
-        """Everything that a deploy would stumble over. Places are those of the variables, where the declaration says which they are."""
-        found, places = [], {environment["name"]: environment.get(_declaration_across.PLACE) for environment in declaration["mcp_environments"]}
+        """Everything that a deploy would stumble over."""
+        found, places = [], {environment["name"]: place for place, environment in _declaration_across.placed(declaration)}
         for service in _declaration.services(declaration):
             try:
                 if service["ca"] and not os.path.isfile(self._path_of(service["ca"])):
                     raise MaterialError(service, "ca", f"there is no file {service['ca']}", "put the PEM file of the database's CA there")
                 self._check(service)
             except MaterialError as error:
-                place = places[service["environment"]]
-                found.append(dataclasses.replace(error.problem, place=f"{place}.{service['engine']}.{error.key}") if place else error.problem)
+                place = f"{places[service['environment']]}.{service['engine']}.{error.key}"
+                found.append(dataclasses.replace(error.problem, place=place))
             except _team_env.TeamEnvError:
                 continue  # the vault key's own trouble is told with the .env
         return found

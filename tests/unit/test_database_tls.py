@@ -138,13 +138,13 @@ def test_a_clients_key_is_read_encrypted_or_private(tmp_path: Path, sealed: bool
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda folder: (folder / "c.key").chmod(0o640), "client_key: others may read it. Next: chmod 600 c.key"),
+        (lambda folder: (folder / "c.key").chmod(0o640), "mcp_environments[0].postgres.client_key: others may read it. Next: chmod 600 c.key"),
         (lambda folder: (folder / "c.key").unlink(), "c.key cannot be read"),
-        (lambda folder: (folder / "c.pem").write_text("hunter2"), "client_certificate: is not a PEM certificate"),
+        (lambda folder: (folder / "c.pem").write_text("hunter2"), "postgres.client_certificate: is not a PEM certificate"),
         (lambda folder: (folder / "c.key").write_text("hunter2"), "client_key: is not a PEM key without a passphrase"),
         (lambda folder: (folder / "c.key").write_text(Authority("x").client("y").key), "is the key of another certificate"),
         (lambda folder: (folder / "c.key").write_bytes(_team_env.encrypt(b"hunter2", b"1" * 64, "team_a")), "encrypted with another key than the team's"),
-        (lambda folder: (folder / "ca.pem").unlink(), "ca: there is no file ca.pem"),
+        (lambda folder: (folder / "ca.pem").unlink(), "mcp_environments[0].postgres.ca: there is no file ca.pem"),
     ],
 )
 def test_files_that_cannot_be_used_are_told_before_anything_is_touched(tmp_path: Path, spoil: object, says: str) -> None:

@@ -17,8 +17,6 @@ def environment(name: str) -> tuple[dict, list[dict], list[dict]]:
     team["members"] = [{"email": "alice@a.example", "role": "member"}, {"email": "admin@a.example", "role": "owner"}]
     upstreams = [(f"g-{name}-{kind}", f"{space}-{kind}") for kind in ("postgres", "postgres-users")]
     gateways = [{"id": key, "name": row, "team_id": team["id"], "tags": MARK, "url": row} for key, row in upstreams]
-        {"id": f"g-{name}-{kind}", "name": f"{space}-{kind}", "team_id": team["id"], "tags": MARK, "url": kind} for kind in ("postgres", "postgres-users")
-    ]
     servers = [{"id": _registry_plan.server_id(space, row), "name": row, "team_id": team["id"]} for row in (space, f"{space}-postgres-users")]
     return team, gateways, servers
 

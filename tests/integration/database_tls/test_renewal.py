@@ -118,14 +118,32 @@ def test_a_declared_client_certificate_is_what_the_database_sees_and_goes_when_i
     assert done.returncode == 0 and not held.exists(), done.stdout[-3000:]
 
 
+def environments(demo: Demo, **dev: object) -> list[dict]:
+    """The demo's, with other things said of dev; its PostgreSQL is taken whatever certificate it shows."""
+    ports, ca = demo.state["ports"], str(demo.home / "databases/tls/ca.pem")
+    found = []
+    for name in ("dev", "prod"):
+        databases = {
+            engine: {"host": "localhost", "port": ports[engine], "database": f"shop_{name}", "ca": ca, "service_port": ports[f"{engine}-{name}"]}
+            for engine in ("postgres", "mongodb")
+        }
+        found.append({"name": name, **databases, "members": ["alice@demo.example"]})
+    found[0]["postgres"]["sslmode"] = "require"
+    found[0] |= dev
+    return found
+
+
 def test_a_weaker_connection_is_refused_or_told_of_by_every_run(demo) -> None:
-    weak = {"host": "localhost", "port": demo.state["ports"]["postgres"], "access": "read_only", "sslmode": "require"}
-    one = {"name": "dev", "postgres": {**weak, "database": "shop_dev", "service_port": demo.state["ports"]["postgres-dev"]}, "members": []}
-    refused = demo.deploy("-e", json.dumps({"mcp_environments": [one]}))
+    refused = demo.deploy("-e", json.dumps({"mcp_environments": environments(demo)}))
     said = " ".join(refused.stdout.split())
     assert refused.returncode != 0 and "mcp_environments[0].postgres.sslmode: 'require' is weaker than this environment allows" in said, said[-2000:]
-    allowed = json.dumps({"mcp_environments": [{**one, "tls_floor": "require"}]})
-    warning = f"dev: the connection of postgres-dev to postgres at localhost:{weak['port']} is weaker than verify-full (require): any server is taken"
-    for name, arguments in (("deploy.yml", ["--check"]), ("rotate.yml", ["--check"]), ("status.yml", []), ("verify.yml", [])):
-        told = " ".join(demo.playbook(name, "-e", allowed, *arguments).stdout.split())
-        assert warning in told, f"{name}: {told[-2000:]}"
+    allowed = json.dumps({"mcp_environments": environments(demo, tls_floor="require")})
+    place = f"localhost:{demo.state['ports']['postgres']}"
+    warning = f"dev: the connection of postgres-dev to postgres at {place} is weaker than verify-full (require): any server is taken"
+    for name, arguments in (("status.yml", []), ("verify.yml", []), ("rotate.yml", ["--check"]), ("deploy.yml", ["--check"])):
+        done = demo.playbook(name, "-e", allowed, *arguments)
+        told = " ".join(done.stdout.split())
+        assert done.returncode == 0 and warning in told, f"{name}: {told[-2000:]}"
+        if name in ("status.yml", "verify.yml"):
+            row = next(line for line in done.stdout.splitlines() if place in line and "postgres-prod" in line)
+            assert row.split()[3] == "verify-full" and row.split()[4] > "2026", row
