@@ -74,6 +74,7 @@ class ActionModule(StoreAction):
 
     def _finish(self) -> dict:
         """The files of the control node, then the key's own, when every host has said that it needs the key before no more."""
+        self._run()
         wanted = self._arguments["state"]
         for host, held in self._arguments["copies"].items():
             if (held.get("version"), held.get("document")) != (wanted["version"], wanted["document"]):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file
@@ -21,13 +22,21 @@ class StoreAction(TeamAction):
 
     def _acquired(self, seconds: float) -> dict:
         """The lease; a process of this machine that has ended does not keep it."""
-        me = _credentials_file.holder(os.getppid())
+        me = _credentials_file.holder(self._run())
         found = self._store_once(operation="acquire", holder=me, seconds=seconds)
         if found.get("failed") and found.get("holder") and _credentials_file.is_gone(found["holder"]):
             found = self._store_once(operation="acquire", holder=me, seconds=seconds, instead_of=found["holder"])
         if found.get("failed"):
             raise StopError(found["msg"])
         return found
+
+    @staticmethod
+    def _run() -> int:
+        """The pid of the run that this task is of. A task that outlived its run takes nothing: it would hold a lease in the name of whoever adopted it."""
+        parent = multiprocessing.parent_process()
+        if parent is not None and parent.pid != os.getppid():
+            raise StopError("the run that this task is of has ended, so nothing was done. Next: run again")
+        return os.getppid()
 
     def _written(self, document: dict, base: dict, key: bytes, seconds: float) -> dict:
         """A new version of the document, instead of that of ``base`` and under its lease."""

@@ -58,11 +58,11 @@ def test_a_key_that_is_given_is_taken_and_mistakes_change_nothing(demo, tmp_path
     before, given = demo.env.key(), demo.home / "control/given.key"
     given.write_bytes(b"short")
     given.chmod(0o600)
-    done = rekey(demo, "-e", f"mcp_new_vault_key_file={given}")
-    assert done.returncode != 0 and "is too short to be a vault key. Next:" in done.stdout, done.stdout[-3000:]
-    assert demo.env.keys() == [before]
-    given.write_text("0123456789abcdef" * 4)
     try:
+        done = rekey(demo, "-e", f"mcp_new_vault_key_file={given}")
+        assert done.returncode != 0 and "is too short to be a vault key. Next:" in done.stdout, done.stdout[-3000:]
+        assert demo.env.keys() == [before]
+        given.write_text("0123456789abcdef" * 4)
         done = rekey(demo, "-e", f"mcp_new_vault_key_file={given}")
         assert done.returncode == 0, done.stdout[-4000:]
         assert assert_one_key(demo, [before]) == b"0123456789abcdef" * 4
