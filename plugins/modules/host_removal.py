@@ -76,7 +76,8 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _client_file, _
 
 #: Folders above a team's that its deploy made, by the name that they have by default.
 SHARED = "mcp-tenancy"
-UNITS, SYSUSERS = "/etc/systemd/system", "/etc/sysusers.d"
+UNITS = "/etc/systemd/system"
+SYSUSERS = "/etc/sysusers.d"
 
 
 class Removal:

@@ -23,7 +23,7 @@ find /run -path '*mcp*' -printf 'run %p\n'
 sed 's/^/user /' /etc/passwd; sed 's/^/group /' /etc/group; cut -d: -f1 /etc/shadow | sed 's/^/shadow /'; cut -d: -f1 /etc/gshadow | sed 's/^/gshadow /'
 systemctl list-unit-files --plain --no-legend | awk '{print "unit", $1, $2}'
 systemctl list-units --all --plain --no-legend 'mcp*' | awk '{print "loaded", $1}'
-nft list ruleset | sed 's/^/rule /'
+nft --stateless list ruleset | sed 's/^/rule /'
 ps -eo user:40,args | grep -i 'mcp[-_]' | grep -v grep | sed 's/^/process /'
 """
 
