@@ -76,5 +76,11 @@ def _environment(made: NewTeam, index: int, given: dict[str, Any]) -> dict:
 def files(made: NewTeam, to_yaml: Any) -> dict[str, str]:
     """Name → text of each plain file of the inventory. ``to_yaml`` writes one value as YAML."""
     team = made.declaration["mcp_team"]
-    hosts = {"mcp_gateways": {"children": {team: {"hosts": {host: {"ansible_become": True} for host in made.hosts}}}}}
+    rights = {"ansible_become": True} if _declaration.on_systemd(made.declaration) else {}
+    hosts = {"mcp_gateways": {"children": {team: {"hosts": {host: {**_way(host), **rights} for host in made.hosts}}}}}
     return {"hosts.yml": HEAD + to_yaml(hosts), f"group_vars/{team}/main.yml": HEAD + to_yaml(made.declaration)}
+
+
+def _way(host: str) -> dict:
+    """This machine is not reached over SSH."""
+    return {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"} if host == "localhost" else {}
