@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
-from ansible_collections.mcp.tenancy.plugins.module_utils import _edge_check, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _edge_check, _gateways_txt, _rotation
 
 TEAM = re.compile(r"[a-z][a-z0-9_]{0,29}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -33,7 +33,7 @@ VARIABLES = {
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
-ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members"}
+ENVIRONMENT_KEYS = {"name", "hosts", "postgres", "mongodb", "members", "upstreams"}
 DATABASE_KEYS = {
     "postgres": {"host", "port", "database", "access", "sslmode", "ca", "credential", "owner", "schemas", "service_port", "guard", "limits", "users"},
     "mongodb": {"host", "port", "database", "access", "tls", "ca", "auth_source", "credential", "owner", "service_port", "guard", "limits", "users"},
@@ -210,7 +210,26 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
         found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))
-    return found + _members(f"{place}.members", environment.get("members", []))
+    return [*found, *_upstreams(f"{place}.upstreams", environment.get("upstreams", [])), *_members(f"{place}.members", environment.get("members", []))]
+
+
+def _upstreams(place: str, upstreams: Any) -> list[Problem]:
+    """Further MCP servers of an environment, as a line of ``gateways.txt`` has them."""
+    if not isinstance(upstreams, list) or not all(isinstance(upstream, dict) for upstream in upstreams):
+        return [Problem(place, "must be a list of mappings", "write - {name: wiki, url: 'https://wiki.example.com/mcp'}")]
+    found: list[Problem] = []
+    names = [*declaration_rules.ENGINES, *(f"{engine}-users" for engine in declaration_rules.ENGINES)]
+    for index, upstream in enumerate(upstreams):
+        where = f"{place}[{index}]"
+        found += _unknown(upstream, {"name", "url", "transport"}, where)
+        try:
+            _gateways_txt.entry("|".join(str(upstream.get(key, "")).replace("|", "%7C") for key in ("name", "url", "transport")))
+        except _gateways_txt.LineError as error:
+            found.append(Problem(where, str(error), "use a form like {name: wiki, url: 'https://wiki.example.com/mcp', transport: STREAMABLEHTTP}"))
+        if str(upstream.get("name")).lower() in names:
+            found.append(Problem(where, f"'{upstream['name']}' is the name of another one or of a database", "rename it"))
+        names.append(str(upstream.get("name")).lower())
+    return found
 
 
 def _members(place: str, members: Any) -> list[Problem]:

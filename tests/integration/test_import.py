@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _supervisor
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _gateways_txt, _supervisor
 from demo import state as demo_state
 from tests.integration.conftest import REPOSITORY, Demo, recap, run
 from tests.integration.rotating import login
@@ -153,15 +155,39 @@ def imported(demo) -> Iterator[Imported]:
     shutil.rmtree(team.root)
 
 
-def test_the_guides_files_deploy_and_answer(demo, imported, tmp_path) -> None:
+@pytest.fixture
+def wiki() -> Iterator[str]:
+    """Somebody's MCP server, by the official SDK. Its URL."""
+    program = (
+        "import sys\nfrom mcp.server.mcpserver import MCPServer\nserver = MCPServer('wiki')\n"
+        "@server.tool()\ndef lookup(word: str) -> str:\n    'Look a word up.'\n    return f'{word} is a word'\n"
+        "server.run('streamable-http', host='127.0.0.1', port=int(sys.argv[1]))\n"
+    )
+    port = demo_state.free_ports()["gateway"]
+    process = subprocess.Popen([sys.executable, "-c", program, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_guides_files_deploy_and_answer(demo, imported, wiki, tmp_path) -> None:
     """One command from the guide's three files to an inventory, one to answers; a second deploy changes nothing."""
     ports, logins = demo.state["ports"], {}
     for name in sorted(set(demo.credentials) - {"mongodb-prod"}):
         engine, environment = name.split("-")
         query = {"postgres": {"sslmode": "require"}, "mongodb": {"authSource": "admin", "tls": "true"}}[engine]
         logins[name] = _connection_string.render(engine, *login(demo, name), "localhost", ports[engine], f"shop_{environment}", query)
-    before = guide(tmp_path / "from", logins, demo.home / "databases/tls/ca.pem")
-    written = import_(tmp_path, tmp_path / "from", "-e", "import_consent=yes")
+    guide(tmp_path / "from", logins, demo.home / "databases/tls/ca.pem")
+    with (tmp_path / "from/gateways.txt").open("a") as stream:
+        stream.write(f"wiki|{wiki}|STREAMABLEHTTP\n")
+    before = contents(tmp_path / "from")
+    written = import_(tmp_path, tmp_path / "from", "-e", "import_consent=yes", "-e", "import_upstreams=dev")
     assert written.returncode == 0, written.stdout
     done = imported.deploy(tmp_path / "inventories/team_g")
     assert done.returncode == 0, done.stdout[-6000:]
@@ -171,6 +197,24 @@ def test_the_guides_files_deploy_and_answer(demo, imported, tmp_path) -> None:
             assert "Found 2 collections" in imported.ask(
                 environment, "mongodb-list-collections", {"connectionId": "preconfigured", "database": f"shop_{environment}"}
             )
+    assert imported.ask("dev", "wiki-lookup", {"word": "tenancy"}) == "tenancy is a word"
     again = imported.deploy(tmp_path / "inventories/team_g")
     assert again.returncode == 0 and recap(again.stdout)["changed"] == 0, again.stdout[-6000:]
     assert contents(tmp_path / "from") == before
+
+
+def test_the_teams_virtual_servers_as_gateways_txt(demo, tmp_path) -> None:
+    """Four calls, then each line is asked with the token that the clients' file has for it."""
+    path = tmp_path / "gateways.txt"
+    order = ("client.yml", "-e", "mcp_client_do=gateways", "-e", f"mcp_client_file={path}", "--diff")
+    for more, changed, there in ((("--check",), 1, False), ((), 1, True), (("--check",), 0, True), ((), 0, True)):
+        done = demo.playbook(*order, *more)
+        assert done.returncode == 0 and recap(done.stdout)["changed"] == changed, done.stdout
+        assert path.exists() == there
+    found, wrong = _gateways_txt.parse(path.read_text())
+    assert wrong == [] and {one.name: one.url for one in found} == {
+        name: entry["url"] for name, entry in demo.clients.items() if entry["url"] in path.read_text()
+    }
+    assert {"demo-dev", "demo-prod"} <= {one.name for one in found} and "eyJ" not in done.stdout + path.read_text()
+    for one in found:
+        assert Demo.rpc(one.url, demo.clients[one.name]["headers"], "tools/list").json()["result"]["tools"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _import, _table
+from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _gateways_txt, _import, _init, _table
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _import_folder
 
 PASSWORD = "hunter2-canary"
@@ -153,6 +153,30 @@ def test_what_is_unclear_is_told_with_its_place_and_not_taken(tmp_path, files: d
     assert any(finding.where == where and what in finding.how and finding.verdict == _import.UNCLEAR for finding in found.findings), found.findings
     taken = [finding for finding in found.findings if finding.verdict == _import.TAKEN and not finding.what.startswith("gateway")]
     assert found.environments == [] and not taken
+
+
+def test_other_servers_come_along_where_an_environment_is_named_for_them(tmp_path) -> None:
+    env = f"POSTGRES_DEV_URL={url('a')}\nEXTRA_GATEWAYS=Two|https://two.example/sse,bad\n"
+    found = understood(tmp_path, {".env": env, "gateways.txt": "Wiki|https://wiki.example/mcp|STREAMABLEHTTP\n"}, upstreams="dev", members=["a@b.example"])
+    wiki, two = (
+        {"name": "Wiki", "url": "https://wiki.example/mcp", "transport": "STREAMABLEHTTP"},
+        {"name": "Two", "url": "https://two.example/sse", "transport": "SSE"},
+    )
+    assert found.environments[0]["upstreams"] == [two, wiki] and told(found, "gateway Wiki").verdict == _import.TAKEN
+    assert told(found, "EXTRA_GATEWAYS").how.startswith("one of its gateways is not name|url|transport")
+    made = _init.new_team({"team": "t", "hosts": ["h"], "environments": found.environments})
+    assert made.problems == [] and made.declaration["mcp_environments"][0]["upstreams"] == [two, wiki]
+
+
+def test_what_is_written_as_gateways_txt_reads_back() -> None:
+    given = [_gateways_txt.Gateway("b", "https://h/servers/1/mcp", "STREAMABLEHTTP"), _gateways_txt.Gateway("a", "http://[::1]:1/sse", "SSE")]
+    found, wrong = _gateways_txt.parse(_gateways_txt.render("team_a", given))
+    assert wrong == [] and [(one.name, one.url, one.transport, one.line) for one in found] == [
+        ("a", *("http://[::1]:1/sse", "SSE"), 2),
+        ("b", given[0].url, given[0].transport, 3),
+    ]
+    with pytest.raises(_gateways_txt.LineError, match="fourth field"):
+        _gateways_txt.render("team_a", [_gateways_txt.Gateway("a", "http://h/a|b", "SSE")])
 
 
 def test_a_name_that_only_containers_know_is_told(tmp_path) -> None:
