@@ -141,6 +141,11 @@ def test_ways_to_hand_over_a_connection_string(tmp_path, definition: dict) -> No
         ({"compose.yml": dump({"pg": service(f"{POSTGRES} ${{NOT_SET}}")})}, "compose.yml:2", "NOT_SET is not set"),
         ({"compose.yml": dump({"pg": {"command": "python -m mcpgateway.translate --stdio 'npx"}})}, "compose.yml:2", "unclosed quote"),
         ({"compose.yml": dump({"pg": service(f"{POSTGRES} {url('a')} 'x")})}, "compose.yml:2", "unclosed quote"),
+        (
+            {".env": f"LOGIN=postgresql://u:{PASSWORD}$X@h/d\n", "compose.yml": dump({"pg": service(f"{POSTGRES} ${{LOGIN}}")})},
+            "compose.yml:2",
+            "LOGIN has a $ that Compose would replace",
+        ),
         ({"gateways.txt": f"a|http://u:{PASSWORD}@h/mcp|SSE\n"}, "gateways.txt:1:3", "a login in its URL"),
         ({"gateways.txt": "ok|http://h/mcp\na|ftp://h/mcp|SSE\n"}, "gateways.txt:2:3", "no http or https URL"),
         ({"gateways.txt": "a|http://h/mcp|STDIO\n"}, "gateways.txt:1:16", "neither SSE nor STREAMABLEHTTP"),
@@ -182,6 +187,11 @@ def test_what_is_written_as_gateways_txt_reads_back() -> None:
 def test_a_name_that_only_containers_know_is_told(tmp_path) -> None:
     compose = dump({"db": {"image": "postgres"}, "postgres": service(f"{POSTGRES} {url('shop', host='db')}")})
     assert "only containers know" in told(understood(tmp_path, {"compose.yml": compose}), "service postgres").how
+
+
+def test_an_environment_whose_name_cannot_stay_is_told(tmp_path) -> None:
+    found = understood(tmp_path, {".env": f"POSTGRES_EU_WEST_URL={url('a')}\n"})
+    assert found.environments[0]["name"] == "euwest" and "eu_west is called euwest" in told(found, "POSTGRES_EU_WEST_URL").how
 
 
 def test_nothing_outside_of_the_folder_is_read(tmp_path) -> None:
