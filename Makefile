@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv guard hooks
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,14 @@ demo-stop: ## stop every process of the demo
 demo-clean: ## stop the demo and remove everything that it made
 	@if [ -d $(DEMO_HOME) ]; then scripts/link-collection; $(DEMO) clean; fi
 
-lint: venv ## ruff, yamllint, ansible-lint, ansible-test sanity
+lint: venv ## ruff, yamllint, ansible-lint, ansible-test sanity, and no credential in what is tracked
 	@tests/lint
+
+guard: ## search everything that is tracked for credentials
+	@scripts/guard tree
+
+hooks: ## have git search each commit for credentials: here, or in REPOSITORY=PATH
+	@scripts/install-guard $(if $(REPOSITORY),"$(REPOSITORY)")
 
 unit: venv ## the pure parts
 	@$(PYTEST) -q tests/unit services/mcp_bridge/tests

@@ -9,11 +9,12 @@ import json
 import os
 import platform
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _client_file, _clients_plan, _registry_tokens, _sealed, _table
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _client_file, _clients_plan, _gateways_txt, _registry_tokens, _sealed, _table
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 #: Below the home folder of whoever runs the playbook, as the team's vault key is; never in the inventory, which is committed.
 DEFAULT_FILE = "~/.config/mcp-tenancy/clients/{team}/{user}.json"
+GATEWAYS_FILE = "~/.config/mcp-tenancy/clients/{team}/gateways.txt"
 SHOWN = ("entry", "valid until", "what")
 
 
@@ -30,6 +31,8 @@ class ActionModule(TeamAction):
         try:
             if "show" in self._arguments:
                 return {**result, **self._show()}
+            if "gateways" in self._arguments:
+                return {**result, **self._write_gateways()}
             self._order = _clients_plan.order(self._declared, self._arguments)
             return {**result, **getattr(self, f"_{self._order['do']}")()}
         except (_clients_plan.ClientsError, _client_file.ClientFileError) as error:
@@ -85,6 +88,34 @@ class ActionModule(TeamAction):
         places = _clients_plan.places(self._declared, self._environments_here())
         told = self._ask("list", user=self._order["user"], places=places)
         return told if told.get("failed") else {"changed": False, "rows": told["rows"]}
+
+    def _gateways(self) -> dict:
+        """The addresses of the virtual servers that this host has for clients."""
+        here = _clients_plan.on_host(self._declared, self._order["environments"], self._arguments["hosts"], self._vars["inventory_hostname"])
+        told = self._ask("list", places=_clients_plan.places(self._declared, here))
+        if told.get("failed"):
+            return told
+        if missing := [one["server"] for one in told["servers"] if not one["server_id"]]:
+            raise _clients_plan.ClientsError(f"the gateway has no virtual server {', '.join(missing)} yet. Next: run deploy.yml, then this again.")
+        url = self._arguments["public_url"]
+        found = [{"name": one["server"], "url": f"{url}/servers/{one['server_id']}/mcp", "transport": "STREAMABLEHTTP"} for one in told["servers"]]
+        return {"changed": False, "servers": found}
+
+    def _write_gateways(self) -> dict:
+        """What the hosts told, as one ``gateways.txt``."""
+        team = self._declared["mcp_team"]
+        found = [_gateways_txt.Gateway(**one) for told in self._arguments["gateways"].values() for one in told.get("servers", [])]
+        path = os.path.abspath(os.path.expanduser(str(self._arguments.get("file") or GATEWAYS_FILE.format(team=team))))
+        try:
+            with open(path, encoding="utf-8") as stream:
+                before = stream.read()
+        except FileNotFoundError:
+            before = ""
+        after = _gateways_txt.render(team, found)
+        if before != after and not self._task.check_mode:
+            _atomic_file.write(path, after.encode(), 0o644)
+        self._display.display(f"{'would be written' if self._task.check_mode else 'virtual servers'}: {path}\n{after}")
+        return {"changed": before != after, "file": path, "diff": {"before": before, "after": after}}
 
     def _show(self) -> dict:
         """What the hosts told, as one table or one JSON document."""

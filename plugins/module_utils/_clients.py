@@ -106,6 +106,10 @@ class Clients:
             self.client.revoke_token(token["id"])
         return [token["name"] for token in tokens]
 
+    def servers(self, places: list[dict]) -> list[dict]:
+        """The virtual servers at these places, ``server`` (its name) and ``server_id`` (None: there is none)."""
+        return [{"server": place["server"], "server_id": self._server(place)} for place in places]
+
     def rows(self, places: list[dict], user: str) -> list[dict]:
         """How each token at these places stands."""
         known = [{**place, "server_id": self._server(place)} for place in places]

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_check, _registrations, _registry_tokens, _rotation
 
 PREFIX = "client.yml:"
-ADD, RENEW, REVOKE, LIST = DO = ("add", "renew", "revoke", "list")
+ADD, RENEW, REVOKE, LIST, GATEWAYS = DO = ("add", "renew", "revoke", "list", "gateways")
 DEFAULT_OVERLAP = "24h"
 #: The gateway keeps 1,000 characters of a description; a longer path keeps its end.
 LONGEST_FILE = 600
@@ -47,7 +47,7 @@ def order(declaration: dict, given: dict) -> dict:
     chosen, wrong = dict(all_), []
     if do not in DO:
         wrong.append(f"mcp_client_do: '{do}' is none of {', '.join(DO)}. Next: pass -e mcp_client_do={ADD}.")
-    if not (_declaration_check.EMAIL.fullmatch(user) or (do == LIST and not user)):
+    if not (_declaration_check.EMAIL.fullmatch(user) or (do in (LIST, GATEWAYS) and not user)):
         wrong.append(f"mcp_user: '{user}' is not the address of a person. Next: pass -e mcp_user=alice@example.com, as the inventory has it.")
     if name := str(given.get("environment") or ""):
         chosen = {name: all_[name]} if name in all_ else {}

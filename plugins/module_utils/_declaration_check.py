@@ -10,7 +10,7 @@ import difflib
 import re
 from typing import Any
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration_across, _edge_check, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration_across, _edge_check, _gateways_txt, _rotation
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 
@@ -35,7 +35,7 @@ VARIABLES = {
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
 UNBOUNDED = {"max_rows", "calls_per_second"}
-ENVIRONMENT_KEYS = {"name", "state", "hosts", "postgres", "mongodb", "members", "tls_floor"}
+ENVIRONMENT_KEYS = {"name", "state", "hosts", "postgres", "mongodb", "members", "tls_floor", "upstreams"}
 STATES = ("present", "absent")
 _BOTH = {
     "host", "port", "database", "access", "ca", "client_certificate", "client_key", "credential", "owner", "service_port", "guard", "limits", "users",
@@ -209,7 +209,26 @@ def _environment(place: str, environment: Any) -> list[Problem]:
     hosts = environment.get("hosts", ["any"])
     if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
         found.append(Problem(f"{place}.hosts", "must be a list of the inventory's host names", "name some, or remove it: all hosts then"))
-    return found + _members(f"{place}.members", environment.get("members", []))
+    return [*found, *_upstreams(f"{place}.upstreams", environment.get("upstreams", [])), *_members(f"{place}.members", environment.get("members", []))]
+
+
+def _upstreams(place: str, upstreams: Any) -> list[Problem]:
+    """Further MCP servers of an environment, as a line of ``gateways.txt`` has them."""
+    if not isinstance(upstreams, list) or not all(isinstance(upstream, dict) for upstream in upstreams):
+        return [Problem(place, "must be a list of mappings", "write - {name: wiki, url: 'https://wiki.example.com/mcp'}")]
+    found: list[Problem] = []
+    names = [*declaration_rules.ENGINES, *(f"{engine}-users" for engine in declaration_rules.ENGINES)]
+    for index, upstream in enumerate(upstreams):
+        where = f"{place}[{index}]"
+        found += _unknown(upstream, {"name", "url", "transport"}, where)
+        try:
+            _gateways_txt.entry("|".join(str(upstream.get(key, "")).replace("|", "%7C") for key in ("name", "url", "transport")))
+        except _gateways_txt.LineError as error:
+            found.append(Problem(where, str(error), "use a form like {name: wiki, url: 'https://wiki.example.com/mcp', transport: STREAMABLEHTTP}"))
+        if str(upstream.get("name")).lower() in names:
+            found.append(Problem(where, f"'{upstream['name']}' is the name of another one or of a database", "rename it"))
+        names.append(str(upstream.get("name")).lower())
+    return found
 
 
 def _members(place: str, members: Any) -> list[Problem]:

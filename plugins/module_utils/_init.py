@@ -30,12 +30,12 @@ class NewTeam:
 
 
 def new_team(answers: dict[str, Any]) -> NewTeam:
-    """``answers``: ``team``, ``hosts``, ``environments`` (each ``name``, ``postgres``, ``mongodb``: connection strings, ``members``),
+    """``answers``: ``team``, ``hosts``, ``environments`` (each ``name``, ``postgres``, ``mongodb``: connection strings, ``members``, ``upstreams``),
     ``runtime``, ``key_file``."""
     made = NewTeam(hosts=[str(host) for host in answers.get("hosts") or []])
     environments = [environment for environment in answers.get("environments") or [] if isinstance(environment, dict)]
     for index, environment in enumerate(environments):
-        for name in set(environment) - {"name", "members", *_declaration.ENGINES}:
+        for name in set(environment) - {"name", "members", "upstreams", *_declaration.ENGINES}:
             step = "use name, postgres, mongodb and members"
             made.problems.append(Problem(f"init_environments[{index}].{name}", "is not a known name", step))
     made.declaration = {
@@ -70,11 +70,19 @@ def _environment(made: NewTeam, index: int, given: dict[str, Any]) -> dict:
             environment[engine]["auth_source"] = dict(found.parameters)["authSource"]
         made.env[_declaration.credential_key(engine, str(given.get("name")))] = str(text)
     environment["members"] = list(given.get("members") or [])
+    if given.get("upstreams"):
+        environment["upstreams"] = list(given["upstreams"])
     return environment
 
 
 def files(made: NewTeam, to_yaml: Any) -> dict[str, str]:
     """Name → text of each plain file of the inventory. ``to_yaml`` writes one value as YAML."""
     team = made.declaration["mcp_team"]
-    hosts = {"mcp_gateways": {"children": {team: {"hosts": {host: {"ansible_become": True} for host in made.hosts}}}}}
+    rights = {"ansible_become": True} if _declaration.on_systemd(made.declaration) else {}
+    hosts = {"mcp_gateways": {"children": {team: {"hosts": {host: {**_way(host), **rights} for host in made.hosts}}}}}
     return {"hosts.yml": HEAD + to_yaml(hosts), f"group_vars/{team}/main.yml": HEAD + to_yaml(made.declaration)}
+
+
+def _way(host: str) -> dict:
+    """This machine is not reached over SSH."""
+    return {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"} if host == "localhost" else {}

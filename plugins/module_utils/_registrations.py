@@ -81,8 +81,8 @@ def with_bridge_tokens(gateways: list[dict], declaration: dict, team_token: str)
     """Registrations with the bearer of each one's bridge, and a label that changes with it and tells nothing about it."""
     services = [*_declaration.services(declaration), *_declaration.user_services(declaration)]
     of_url = {service["url"]: _declaration.bridge_token(team_token, service["name"]) for service in services}
-    label = {url: _declaration.bearer_label(token) for url, token in of_url.items()}
-    return [{**gateway, "auth_token": of_url[gateway["url"]], "auth_version": label[gateway["url"]]} for gateway in gateways]
+    bearers = {url: {"auth_token": token, "auth_version": _declaration.bearer_label(token)} for url, token in of_url.items()}
+    return [{**gateway, **bearers.get(gateway["url"], {})} for gateway in gateways]  # other people's upstreams get no bearer of ours
 
 
 def registry(declaration: dict) -> dict:
@@ -115,11 +115,15 @@ def registry(declaration: dict) -> dict:
                     "description": f"{service['engine']} database {service['database']['database']} of {environment['name']}, {service['access']}",
                 }
             )
+        others = [{**one, "name": f"{space}-{one['name']}"} for one in environment.get("upstreams") or []]
+        for upstream in others:
+            about = f"An upstream of environment {environment['name']}, not of this collection"
+            wanted["gateways"].append({"transport": "STREAMABLEHTTP", **upstream, "team": space, "visibility": "team", "description": about})
         wanted["servers"].append(
             {
                 "name": space,
                 "team": space,
-                "gateways": [f"{space}-{service['engine']}" for service in own],
+                "gateways": [*(f"{space}-{service['engine']}" for service in own), *(upstream["name"] for upstream in others)],
                 "visibility": "team",
                 "description": f"The databases of team {team}, environment {environment['name']}",
             }

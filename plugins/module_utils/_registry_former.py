@@ -68,8 +68,9 @@ def _server_is_over(row: dict, team: str, desired: dict, actual: dict) -> bool:
 
 
 def _gateway_is_over(row: dict, desired: dict) -> bool:
-    """Ours by the label of its bearer, and of no name that is wanted now."""
-    return bool(_registry_plan.version_of(row)) and row["name"] not in {wanted["name"] for wanted in desired["gateways"]}
+    """Ours by the label of its bearer or by our mark, and of no name that is wanted now."""
+    ours = _registry_plan.version_of(row) or (desired.get("owner") and marks.owner_of(row) == desired["owner"])
+    return bool(ours) and row["name"] not in {wanted["name"] for wanted in desired["gateways"]}
 
 
 def tokens(actions: Iterable[dict], desired: dict, actual: dict, held: Iterable[dict]) -> list[dict]:

@@ -138,6 +138,11 @@ rows:
   returned: for O(operation=list)
   type: list
   elements: dict
+servers:
+  description: The virtual servers at O(places), C(server) and C(server_id); the id of one that does not exist is null.
+  returned: for O(operation=list)
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -189,7 +194,7 @@ def answer(clients: engine.Clients, params: dict) -> dict:
     if operation == "revoke":
         ended, dead = clients.revoke(params["user"], params["places"], params["held"], params["file"], params["of_file"])
         return {"changed": bool(ended), "ended": ended, "dead": dead}
-    return {"changed": False, "rows": clients.rows(params["places"], params["user"])}
+    return {"changed": False, "rows": clients.rows(params["places"], params["user"]), "servers": clients.servers(params["places"])}
 
 
 def main() -> None:

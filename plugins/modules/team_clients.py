@@ -20,9 +20,9 @@ options:
     description:
       - V(add) sees that each entry has a token that works; one that is missing, refused or about to expire (less than a third of its life is left) is replaced.
       - V(renew) replaces all of them. V(revoke) ends what C(client.yml) made for the person, or for O(file) where it is named, at once.
-        V(list) tells how tokens stand.
+        V(list) tells how tokens stand. V(gateways) asks for the addresses of the virtual servers, which O(gateways) then writes.
     type: str
-    choices: [add, renew, revoke, list]
+    choices: [add, renew, revoke, list, gateways]
   user:
     description: The person's address. Of V(list), empty for everybody.
     type: str
@@ -50,6 +50,11 @@ options:
   jwt_secret_key:
     description: The gateway's C(JWT_SECRET_KEY).
     type: str
+  gateways:
+    description:
+      - Instead of O(do), host to the registered result of O(do=gateways). Writes them all to O(file), one C(name|url|transport) a line, readable by everybody
+        since no token is in it. Default is C(~/.config/mcp-tenancy/clients/TEAM/gateways.txt).
+    type: dict
   show:
     description: Instead of all others, host to the registered result of O(do=list), to be shown.
     type: dict
@@ -64,7 +69,7 @@ attributes:
     description: Reads, tries the tokens of the file and says what would be done.
   diff_mode:
     support: full
-    description: Shows why an entry gets another token, never a token.
+    description: Shows why an entry gets another token, never a token; and the lines of O(gateways).
   idempotent:
     support: partial
     details: O(do=renew) is asked for a new token and makes one.
@@ -87,8 +92,13 @@ EXAMPLES = r"""
 RETURN = r"""
 file:
   description: Where the configuration is.
-  returned: for O(do=add), O(do=renew)
+  returned: for O(do=add), O(do=renew), O(gateways)
   type: str
+servers:
+  description: Virtual servers, each C(name), C(url) and C(transport).
+  returned: for O(do=gateways)
+  type: list
+  elements: dict
 entries:
   description: Each entry with C(name), C(reason) of a new token (null when there is none), C(expires_at) and C(until), in seconds since the epoch.
   returned: for O(do=add), O(do=renew)

@@ -77,6 +77,12 @@ def test_a_good_declaration_has_no_problem() -> None:
         ("mcp_environments.0.mongodb.limits", {"call_seconds": 0}, "mcp_environments[0].mongodb.limits.call_seconds", "number from 1"),
         ("mcp_environments.0.postgres.limits", [5], "mcp_environments[0].postgres.limits", "must be a mapping"),
         ("mcp_environments.0.postgres.password", "x", "mcp_environments[0].postgres.password", "encrypted .env"),
+        ("mcp_environments.0.upstreams", "wiki", "mcp_environments[0].upstreams", "must be a list of mappings"),
+        ("mcp_environments.0.upstreams", [{"name": "w", "url": "ftp://w"}], "mcp_environments[0].upstreams[0]", "no http or https URL"),
+        ("mcp_environments.0.upstreams", [{"name": "w", "url": "http://u:p@w"}], "mcp_environments[0].upstreams[0]", "a login in its URL"),
+        ("mcp_environments.0.upstreams", [{"name": "Postgres", "url": "http://w"}], "mcp_environments[0].upstreams[0]", "of a database"),
+        ("mcp_environments.0.upstreams", [{"name": "w", "url": "http://w", "token": "x"}], "mcp_environments[0].upstreams[0].token", "encrypted .env"),
+        ("mcp_environments.0.upstreams", [{"name": "w", "url": "http://w", "transport": "STDIO"}], "mcp_environments[0].upstreams[0]", "neither SSE nor"),
         ("mcp_environments.0.postgres.host", "a,b", "mcp_environments[0].postgres.host", "one host name"),
         ("mcp_root", 5, "mcp_root", "whole path"),
         ("mcp_root", "srv/mcp", "mcp_root", "whole path"),
@@ -242,6 +248,16 @@ def test_each_service_has_a_bearer_of_its_own_and_the_host_derives_the_same() ->
     program = types.ModuleType("unseal")
     SourceFileLoader("unseal", str(unseal)).exec_module(program)
     assert program.part_of("team", {"key": "MCP_BRIDGE_TOKEN", "part": "bridge", "service": "postgres-dev"}) == tokens["postgres-dev"]
+
+
+def test_other_peoples_upstreams_are_in_the_virtual_server_of_their_environment_and_get_no_bearer() -> None:
+    declaration = changed("mcp_environments.0.upstreams", [{"name": "wiki", "url": "https://wiki.example/mcp"}])
+    assert _declaration_check.problems(declaration) == []
+    wanted = _registrations.registry(declaration)
+    space = wanted["servers"][0]["name"]
+    assert f"{space}-wiki" in wanted["servers"][0]["gateways"] and not any("wiki" in name for name in wanted["servers"][1]["gateways"])
+    (wiki,) = [one for one in _registrations.with_bridge_tokens(wanted["gateways"], declaration, "t" * 48) if one["name"] == f"{space}-wiki"]
+    assert (wiki["url"], wiki["transport"], wiki["team"]) == ("https://wiki.example/mcp", "STREAMABLEHTTP", space) and "auth_token" not in wiki
 
 
 def test_registrations_carry_the_bearer_of_their_own_service() -> None:
