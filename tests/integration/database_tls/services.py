@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import secrets
@@ -23,7 +24,7 @@ from tests.integration.database_tls.servers import DATABASE, PASSWORD, READER, S
 from tests.integration.users_bridge import free_port
 
 KEY = secrets.token_hex(32).encode()
-HEADERS = {"X-Database-User": READER, "X-Database-Password": "=?base64?YSBwYXNzd29yZCwgw6kgQDovJQ==?="}
+HEADERS = {"X-Database-User": READER, "X-Database-Password": f"=?base64?{base64.b64encode(PASSWORD.encode()).decode()}?="}
 QUESTION = {
     "postgres": {"name": "query", "arguments": {"sql": "SELECT session_user AS login"}},
     "mongodb": {"name": "list-collections", "arguments": {"connectionId": "preconfigured", "database": DATABASE}},
