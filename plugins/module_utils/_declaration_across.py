@@ -90,7 +90,8 @@ def unsound(variables: dict[str, Any], found: list[Problem]) -> list[dict] | Non
     an environment has no name, so that nothing is known of what belongs to it.
     """
     services, environments = [], variables.get("mcp_environments")
-    kept = {(environment["name"], engine) for _place, environment in placed(sound(variables, found)) for engine in _declaration.ENGINES if engine in environment}
+    good = [environment for _place, environment in placed(sound(variables, found))]
+    kept = {(environment["name"], engine) for environment in good for engine in _declaration.ENGINES if engine in environment}
     if not isinstance(environments, list) or not environments:
         return None
     for index, environment in enumerate(environments):
