@@ -12,6 +12,8 @@ import os
 import shlex
 from pathlib import Path
 
+from ansible import constants as C
+
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _database_material, _edge_material, _piped, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
@@ -55,7 +57,7 @@ class ActionModule(TeamAction):
 
     def _compared(self, arguments: dict, task_vars: dict) -> dict | None:
         """The module's answer, without the module. None where that cannot be, or goes wrong: then the module looks, or says what is wrong."""
-        python = str(self._templar.template(task_vars.get("ansible_python_interpreter", "")))
+        python = str(self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)))
         if not python.startswith("/") or not self._connection.is_pipelining_enabled():
             return None
         text = COMPARE.text({"path": arguments["path"], "inputs": arguments["inputs"]})
