@@ -265,14 +265,14 @@ class Registry:
         for token in former.tokens(actions, self.desired, self.actual, self.tokens):
             fields = {"token": {"before": "valid", "after": "revoked"}}
             named = {"kind": "token", "name": f"{token['name']} of {token['user']}", "id": token["id"]}
-            self._apply([{**named, "action": "revoke", "fields": fields}], self._delete)
+            self._apply([{**named, "action": "revoke", "fields": fields}], self._forget)
             token["live"] = False
         before = len(self.failures)
-        self._apply([action for action in actions if action["kind"] != "team"], self._delete)
+        self._apply([action for action in actions if action["kind"] != "team"], self._forget)
         if len(self.failures) == before:  # a team is what the rest is known by
-            self._apply([action for action in actions if action["kind"] == "team"], self._delete)
+            self._apply([action for action in actions if action["kind"] == "team"], self._forget)
 
-    def _delete(self, action: dict) -> None:
+    def _forget(self, action: dict) -> None:
         """Nothing in check mode, in which it is only told."""
         if self.check_mode:
             return
