@@ -117,13 +117,13 @@ class ActionModule(StoreAction):
             )
         if self._task.check_mode:
             return {**self._state(held, []), "changed": True}
-        held = self._acquired()
+        held = self._acquired(self._lease_seconds())
         try:
             document, now = copy.deepcopy(self._newest(held)), _credentials_file.now()
             names = self._going(document)
             for name in names:
                 document["credentials"][name] = _walk.left(document["credentials"][name], now)
-            return {**self._written(document, held), "names": names, "changed": True}
+            return {**self._document_written(document, held), "names": names, "changed": True}
         except Exception:
             self._store(operation="release", fence=held["fence"])
             raise
@@ -137,10 +137,10 @@ class ActionModule(StoreAction):
             return {**self._state(held, []), "changed": False}
         if self._task.check_mode:
             return {**self._state(held, []), "changed": True}
-        held = self._acquired()
+        held = self._acquired(self._lease_seconds())
         try:
             document = _walk.restored(self._newest(held), restored)
-            written = self._written(document, held)
+            written = self._document_written(document, held)
         finally:
             self._store(operation="release", fence=held["fence"])
         return {**written, "names": sorted(document["credentials"]), "changed": True}
