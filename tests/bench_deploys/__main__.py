@@ -21,6 +21,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from demo import tls
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOLECULE = REPOSITORY / ".cache/molecule/bin"
 IMAGE, COPY = "mcp-tenancy/test-host:trixie", "mcp-tenancy/bench-copy"
@@ -68,12 +70,12 @@ def remove(name: str) -> None:
 
 def inventory(folder: Path, names: list[str]) -> Path:
     """A team with two environments on all of the hosts, made as a person would make it: with init.yml."""
-    (folder / "ca.pem").write_text("not used by a run that asks no database\n")
+    tls.ensure(folder / "tls")  # a CA as a file; there is no database, which a deploy tells and goes on
     environments = [
         {"name": name, "postgres": f"postgresql://{LOGIN}/{name}", "mongodb": f"mongodb://{LOGIN}/{name}", "members": ["alice@bench.example"]}
         for name in ("dev", "prod")
     ]
-    answers = {"init_team": "bench", "init_hosts": names, "init_ca": str(folder / "ca.pem"), "init_environments": environments}
+    answers = {"init_team": "bench", "init_hosts": names, "init_ca": str(folder / "tls/ca.pem"), "init_environments": environments}
     answers |= {"init_inventories": str(folder), "init_key_file": str(folder / "bench.key")}
     (folder / "answers.json").write_text(json.dumps(answers))
     playbook("init.yml", "-e", f"@{folder}/answers.json")
