@@ -19,7 +19,7 @@ ABSENT = "absent"
 GATEWAY = "the gateway"
 
 
-def taken(scope: dict, asking: Callable[[int], dict | None] = _bridges.ask, answers: Callable[[int], bool] = _gateway_database.answers) -> dict[str, str]:
+def taken(scope: dict, asking: Callable[[int], dict | None] = _bridges.glance, answers: Callable[[int], bool] = _gateway_database.answers) -> dict[str, str]:
     """Facts, name to value, of what ``scope`` names.
 
     ``paths``: files, by owner, mode and content; folders, by owner and mode. ``programs``: by what their name finds. ``packages``: of Debian.

@@ -168,7 +168,8 @@ class Web:
         await reply(send, 202, b"")
 
     async def _healthz(self, _scope: dict, _receive: Receive, send: Send, _caller: None) -> None:
-        await reply(send, 200, b'{"status":"alive"}')
+        """That the process lives, and what it uses. Asks no database."""
+        await reply(send, 200, orjson.dumps({"status": "alive", **self._bridge.service.status()}))
 
     async def _readyz(self, _scope: dict, _receive: Receive, send: Send, _caller: None) -> None:
         """A real question to the database, asked at most once a second however many want to know."""
