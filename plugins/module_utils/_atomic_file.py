@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,3 +41,11 @@ def alone(folder: str | Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def take_away(path: str) -> None:
+    """A file, a link, or a folder with all that is in it. Raises OSError."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)

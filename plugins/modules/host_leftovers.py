@@ -76,12 +76,11 @@ kept:
 import glob
 import os
 import pwd
-import shutil
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _leftovers
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _leftovers
 
 
 def listed(folder: str) -> list[str]:
@@ -158,12 +157,8 @@ class Leftovers:
 
     def remove(self, path: str) -> None:
         self.removed.append(path)
-        if self._check:
-            return
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+        if not self._check:
+            _atomic_file.take_away(path)
 
 
 def main() -> None:

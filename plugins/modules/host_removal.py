@@ -72,7 +72,7 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _client_file, _declaration, _leftovers, _removal, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _client_file, _declaration, _leftovers, _removal, _units
 
 #: Folders above a team's that its deploy made, by the name that they have by default.
 SHARED = "mcp-tenancy"
@@ -163,12 +163,8 @@ class Removal:
         if not os.path.lexists(path):
             return
         self.removed.append(path)
-        if self._check:
-            return
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+        if not self._check:
+            _atomic_file.take_away(path)
 
 
 def main() -> None:
