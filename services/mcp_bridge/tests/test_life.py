@@ -168,7 +168,8 @@ def test_the_sql_guard_stands_before_the_server(start, sql) -> None:
 
 def test_the_door_for_a_glance_tells_what_readyz_tells_and_asks_the_server_nothing(start) -> None:
     bridge = start(engine="postgres", door="/healthz")  # of which no question gets an answer
-    alive, ready = httpx.get(f"{bridge.url}/healthz"), httpx.get(f"{bridge.url}/readyz", timeout=60)
+    ready = httpx.get(f"{bridge.url}/readyz", timeout=60)  # waits until its server lives
+    alive = httpx.get(f"{bridge.url}/healthz")
     assert (alive.status_code, alive.json()["status"], ready.status_code) == (200, "alive", 503)
     told = ("service", "generation", "credential", "tls", "in_flight")
     assert {name: alive.json()[name] for name in told} == {name: ready.json()[name] for name in told}
