@@ -46,7 +46,7 @@ unit: venv ## the pure parts
 	@$(PYTEST) -q tests/unit services/mcp_bridge/tests
 
 integration: venv ## the real parts: embedded databases, real gateway, real clients; the short form of the conformance suite
-	@$(PYTEST) -q tests/integration tests/conformance
+	@$(PYTEST) -q --durations=30 --durations-min=5 tests/integration tests/conformance
 
 conformance: venv ## does a wrapper mix up, hang or die quietly? the bridge with both wrappers, in full; prints a table
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.conformance --wrapper bridge-direct,bridge-translate

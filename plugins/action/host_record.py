@@ -63,9 +63,11 @@ class ActionModule(TeamAction):
         text = COMPARE.text({"path": arguments["path"], "inputs": arguments["inputs"]})
         done = self._low_level_execute_command(f"{shlex.quote(python)} -IS -", in_data=text)
         try:
-            return {"changed": False, **json.loads(done["stdout"])} if done["rc"] == 0 else None
+            answer = {"changed": False, **json.loads(done["stdout"])} if done["rc"] == 0 else None
         except ValueError:
-            return None
+            answer = None
+        self._display.vv("compared without a module" if answer else "the module has to look", host=task_vars["inventory_hostname"])
+        return answer
 
     def _edge(self, declared: dict, task_vars: dict) -> list[str]:
         """The edge's files of the control node: those that are given to it, and what is kept here of its own CA."""
