@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv guard hooks
+.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-declaration bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv guard hooks
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ chaos: venv ## kills at many moments, and on real hosts reboots and cut networks
 
 bench: venv ## the bridge against other wrappers and the bare server: calls/s, latency, memory, CPU
 	@PYTHONPATH=.collections:.:services/mcp_bridge/src $(VENV)/python -m tests.bench
+
+bench-declaration: venv ## validation and filters with 1, 10 and 100 environments: is anything worse than linear?
+	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_declaration
 
 bench-deploys: venv ## second runs on real hosts: against one task for each object, and ten hosts against one
 	@PYTHONPATH=.collections:. $(VENV)/python -m tests.bench_deploys

@@ -254,10 +254,9 @@ def user_services(declaration: dict) -> list[dict]:
 
     ``credential``: the variable of a host's ``.env`` with the logins that are stored for people, where ``stored`` says that some may be.
     """
-    found = []
+    found, environments = [], {one["name"]: one for one in reversed(declaration["mcp_environments"])}  # of two with one name, which is told, the first
     for service in services(declaration):
-        environment = next(one for one in declaration["mcp_environments"] if one["name"] == service["environment"])
-        users = environment[service["engine"]].get("users")
+        users = environments[service["environment"]][service["engine"]].get("users")
         if not users:
             continue
         name = f"{service['name']}-users"

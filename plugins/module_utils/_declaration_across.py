@@ -32,10 +32,10 @@ PRODUCTION, OTHERS = {"prod", "production"}, {"dev", "development", "staging"}
 
 def sound(variables: dict[str, Any], found: list[Problem]) -> dict[str, Any]:
     """The declaration without everything that ``found`` points at. Never fails, whatever was declared."""
-    wrong = [problem.place for problem in found]
+    wrong = {place for problem in found for place in _with_what_is_around(problem.place)}
 
     def is_wrong(place: str) -> bool:
-        return any(one == place or one.startswith((f"{place}.", f"{place}[")) for one in wrong)
+        return place in wrong
 
     def kept(part: dict[str, Any], place: str, needed: tuple[str, ...]) -> dict[str, Any] | None:
         good = {name: value for name, value in part.items() if not is_wrong(f"{place}.{name}") or name in _declaration.ENGINES}
@@ -59,6 +59,14 @@ def sound(variables: dict[str, Any], found: list[Problem]) -> dict[str, Any]:
                 good[engine] = database
         declared["mcp_environments"].append({**good, PLACE: place})
     return declared
+
+
+def _with_what_is_around(place: str) -> Iterator[str]:
+    """``a[0].b`` itself, ``a[0]`` and ``a``."""
+    yield place
+    for index, character in enumerate(place):
+        if character in ".[" and index:
+            yield place[:index]
 
 
 def problems(declared: dict[str, Any]) -> list[Problem]:
@@ -94,9 +102,12 @@ def unsound(variables: dict[str, Any], found: list[Problem]) -> list[dict] | Non
     kept = {(environment["name"], engine) for environment in good for engine in _declaration.ENGINES if engine in environment}
     if not isinstance(environments, list) or not environments:
         return None
+    places: dict[str, set[str]] = {}
+    for problem in found:
+        places.setdefault(problem.place.partition(".")[0], set()).add(problem.place)
     for index, environment in enumerate(environments):
         place = f"mcp_environments[{index}]"
-        wrong = {problem.place for problem in found if problem.place == place or problem.place.startswith(f"{place}.")}
+        wrong = places.get(place, set())
         if not isinstance(environment, dict) or "name" not in environment or f"{place}.name" in wrong:
             return None
         for engine in _declaration.ENGINES:

@@ -47,8 +47,9 @@ def manifest(declaration: dict, programs: dict) -> dict:
         "priority": 200,
         "files": [*GATEWAY_FILES, *HOST_TOOLS],
     }
+    ports = _declaration.translate_ports(declaration) if _declaration.on_systemd(declaration) else {}
     for service in _declaration.services(declaration):
-        entries[service["name"]] = _wrapped(declaration, programs, service)
+        entries[service["name"]] = _wrapped(declaration, programs, service, ports.get(service["name"]))
     for service in _declaration.user_services(declaration):
         entries[service["name"]] = _for_users(declaration, programs, service, entries[service["base"]])
     for entry in entries.values():
@@ -73,7 +74,7 @@ def _gateway_secrets(names: list[str]) -> dict[str, dict]:
     return {**own, **{name: {"key": name, "part": "value", "optional": True, "while_running": True} for name in before}}
 
 
-def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
+def _wrapped(declaration: dict, programs: dict, service: dict, translate_ports: list[int] | None) -> dict:
     where = _declaration.paths(declaration)
     entry = {
         "command": [f"{programs['bridge']}/bin/python", "-I", "-m", "mcp_bridge", "--manifest", where["manifest"], service["name"]],
@@ -96,8 +97,8 @@ def _wrapped(declaration: dict, programs: dict, service: dict) -> dict:
             "limits": {"call_seconds": CALL_SECONDS, **service["limits"]},
         },
     }
-    if _declaration.on_systemd(declaration):
-        entry["bridge"]["translate_ports"] = _declaration.translate_ports(declaration)[service["name"]]
+    if translate_ports:
+        entry["bridge"]["translate_ports"] = translate_ports
     entry["wrapped"] = _server(declaration, programs, service)
     return entry
 
