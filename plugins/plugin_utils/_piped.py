@@ -34,26 +34,27 @@ print(json.dumps(module.{function}(**json.loads({arguments!r}))))
 class Program:
     """``function`` of ``module_utils/<name>.py``. Made once, where an action plugin is loaded, and so before Ansible makes a process for each host.
 
-    The module and those of ours that it imports may use the standard library only. ValueError when one uses Ansible's.
+    The module and those of ours that it imports may use the standard library only. ValueError when one uses Ansible's. ``folder`` and ``package``: of another
+    package than ``module_utils``.
     """
 
-    def __init__(self, name: str, function: str) -> None:
-        self._function = function
-        self._modules = json.dumps(list(_needed(name, {}).items()))
+    def __init__(self, name: str, function: str, folder: Path = MODULE_UTILS, package: str = PACKAGE) -> None:
+        self._function, self._package = function, package
+        self._modules = json.dumps(list(_needed(name, {}, folder, package).items()))
 
     def text(self, arguments: dict) -> bytes:
         """What prints, as JSON, what the function returns for ``arguments``."""
-        return PROGRAM.format(modules=self._modules, package=PACKAGE, function=self._function, arguments=json.dumps(arguments)).encode()
+        return PROGRAM.format(modules=self._modules, package=self._package, function=self._function, arguments=json.dumps(arguments)).encode()
 
 
-def _needed(name: str, found: dict[str, str]) -> dict[str, str]:
+def _needed(name: str, found: dict[str, str], folder: Path, package: str) -> dict[str, str]:
     """Name to source, each after what it imports."""
-    source = (MODULE_UTILS / f"{name}.py").read_text(encoding="utf-8")
+    source = (folder / f"{name}.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
-        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
+        if isinstance(node, ast.ImportFrom) and node.module == package:
             for imported in node.names:
                 if imported.name not in found:
-                    _needed(imported.name, found)
+                    _needed(imported.name, found, folder, package)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible"):
             raise ValueError(f"{name}.py imports {node.module}, which is not on hosts")
     found[name] = source

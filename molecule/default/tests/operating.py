@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -120,6 +121,14 @@ def deploy(*arguments: str) -> subprocess.CompletedProcess:
 
 def playbook(name: str, *arguments: str) -> subprocess.CompletedProcess:
     argv, environment = command(*arguments, name=name)
+    return subprocess.run(argv, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900)
+
+
+def canary(*arguments: str) -> subprocess.CompletedProcess:
+    """``scripts/canary`` with the scenario's own Python: a team's secrets, looked for everywhere. Its table is on stdout."""
+    _argv, environment = command()
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (REPOSITORY / ".collections", REPOSITORY)))
+    argv = [sys.executable, "-m", "tests.canary", *(part for path in INVENTORIES for part in ("-i", path)), *arguments]
     return subprocess.run(argv, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=900)
 
 
