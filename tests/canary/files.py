@@ -24,7 +24,7 @@ PSEUDO = {
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "afs", "fuse.sshfs"}
 #: ``grep`` keeps a whole line in memory, and a file of a program may be one line.
 LARGE = 64 << 20
-BATCH = 500
+BATCH = 200
 #: Everybody's: what others have there is told as one.
 SHARED = ("/tmp", "/var/tmp", "/dev/shm")
 OTHERS = "of other users: root sees them"
@@ -140,7 +140,10 @@ class Files:
         if not small or not self._grep or self._patterns == b"\n":
             return small + rest
         argv = [self._grep, "-l", "-a", "-Z", "-F", "-f", "-", "--", *small]
-        done = subprocess.run(argv, input=self._patterns, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"})
+        try:
+            done = subprocess.run(argv, input=self._patterns, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"})
+        except OSError:  # names that are too long together
+            return small + rest
         if done.returncode > 1:  # one of them went away, or this grep is another one
             return small + rest
         return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] + rest

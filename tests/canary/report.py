@@ -57,6 +57,11 @@ def text(told: dict[str, dict]) -> str:
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple]) -> str:
-    lines = [columns, *rows]
-    widths = [max(len(str(line[index])) for line in lines) for index in range(len(columns))]
-    return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)  # noqa: B905  (hosts may have Python 3.9)
+    lines = [columns, *([_printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)  # noqa: B905  (hosts may have Python 3.9)
+
+
+def _printable(text: str) -> str:
+    """A name may have a line's end in it, or bytes that are no text."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

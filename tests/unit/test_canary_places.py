@@ -205,6 +205,13 @@ def test_a_host_answers_the_same_with_the_standard_library_alone(tmp_path) -> No
     assert told["looked"]["processes"] > 3 and VALUE[:24].encode() not in done.stdout
 
 
+def test_a_table_shows_names_that_are_no_text(tmp_path) -> None:
+    (tmp_path / "a\nb").write_text(VALUE)
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xff")).write_text(VALUE)
+    said = report.text({"here": found(tmp_path)})
+    assert f"{tmp_path}/a\\nb " in said and f"{tmp_path}/\\udcff " in said and said.encode()
+
+
 def test_the_exit_and_the_table() -> None:
     clean = {"hits": [], "unseen": [], "exempt": [["/key", "the vault key"]], "looked": {"files": 3}}
     blind, dirty = {**clean, "unseen": [["/x", "Permission denied"]]}, {**clean, "hits": [["/log", "TOKEN", "base64"]]}
