@@ -164,6 +164,8 @@ class Files:
             self._trouble(path, error)
         except reading.ClosedError as error:
             self._told.not_seen(path, str(error))
+        except reading.BrokenError as error:
+            self._told.left_out(path, str(error))
         return found
 
     def _trouble(self, path: str, error: OSError) -> None:

@@ -62,8 +62,13 @@ def exempt_on_host(declaration: dict) -> list[dict]:
     return found
 
 
-def controller(env_files: tuple[Path, Path], inventory: str, repository: str, places: list[str], secrets: dict[str, str], exempt: list[dict]) -> dict:
-    """This machine, for the user that runs Ansible. ``env_files``: the operator's file and the key's; ``places``: folders and files to be searched as well."""
+def controller(
+    env_files: tuple[Path, Path], inventory: str, repository: str, places: list[str], secrets: dict[str, str], exempt: list[dict], hosted: dict | None = None
+) -> dict:
+    """This machine, for the user that runs Ansible. ``env_files``: the operator's file and the key's; ``places``: folders and files to be searched as well.
+
+    ``hosted``: the declaration, where this machine is a host of the team too.
+    """
     home, (env, key) = Path.home(), env_files
     named = [{"path": str(path), "reason": "the team's vault key", "only": ["vault key of *"]} for path in (key, key.with_name(key.name + ".next"))]
     folders = [repository, inventory, str(env.parent), str(key.parent), tempfile.gettempdir(), *TEMPORARY, *(str(home / name) for name in OF_A_HOME), *places]
@@ -72,7 +77,9 @@ def controller(env_files: tuple[Path, Path], inventory: str, repository: str, pl
         "secrets": secrets,
         "folders": [{"path": os.path.abspath(path)} for path in dict.fromkeys(folders)],
         "skip": {**JOURNAL, **{f"{repository}/{name}": programs for name in (".venv", ".cache/guard")}, str(home / ".ansible/collections"): programs},
-        "exempt": [*named, *exempt],
+        "exempt": [*named, *exempt, *(exempt_on_host(hosted) if hosted else [])],
+        "users": _layout.layout(hosted)["users"] if hosted else [],
+        "work": _declaration.paths(hosted)["work"] if hosted else "",
         "others": os.geteuid() != 0,
         "processes": True,
         "dumps": True,

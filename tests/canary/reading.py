@@ -24,6 +24,10 @@ class ClosedError(Exception):
     """A compressed file that nothing here opens."""
 
 
+class BrokenError(Exception):
+    """A compressed file that nothing opens to its end. What comes before was read."""
+
+
 def pieces(stream: BinaryIO, overlap: int) -> Iterator[bytes]:
     """Each begins with the last ``overlap`` bytes of the one before."""
     before = b""
@@ -37,7 +41,7 @@ def compressed(beginning: bytes) -> bool:
 
 
 def opened(path: str, overlap: int) -> Iterator[bytes]:
-    """What is in a compressed file. Raises :class:`ClosedError`."""
+    """What is in a compressed file. Raises :class:`ClosedError`, :class:`BrokenError`."""
     with open(path, "rb") as stream:
         beginning = stream.read(6)
     for magic, opener in OPENERS.items():
@@ -46,7 +50,7 @@ def opened(path: str, overlap: int) -> Iterator[bytes]:
                 with opener(path, "rb") as stream:
                     yield from pieces(stream, overlap)
             except BROKEN as error:
-                raise ClosedError(f"cannot be opened to its end ({type(error).__name__})") from None
+                raise BrokenError(f"is broken, and was opened up to there ({type(error).__name__})") from None
     for magic, command in COMMANDS.items():
         if beginning.startswith(magic):
             yield from _by_command(command, path, overlap)
@@ -59,4 +63,4 @@ def _by_command(command: str, path: str, overlap: int) -> Iterator[bytes]:
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
         yield from pieces(running.stdout, overlap)
     if running.returncode:
-        raise ClosedError(f"cannot be opened to its end ({command} ended with {running.returncode})")
+        raise BrokenError(f"is broken, and was opened up to there ({command} ended with {running.returncode})")

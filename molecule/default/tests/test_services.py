@@ -95,8 +95,10 @@ def test_s1_no_secret_is_in_a_file_outside_tmpfs_in_an_argv_or_in_the_journal(te
     """All that the team has, in every form, everywhere on its host: docs/canary.md."""
     name = f"{team.name.replace('_', '-')}-gw1"
     done = canary("--hosts-only", "--limit", name)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert f"{name}: looked at" in done.stdout and "bytes of journalctl" in done.stdout
+    unseen = done.stdout.partition("Could not be looked at:\n")[2].partition("\n\n")[0].splitlines()[1:]
+    # root of a container may be kept from looking into a process of another user; of services that is exempt anyway (S2)
+    assert done.returncode == 0 or all("  environ of process " in line for line in unseen), done.stdout[-4000:] + done.stderr[-2000:]
+    assert f"{name}: looked at" in done.stdout and "\n0 hits" in done.stdout and "bytes of journalctl" in done.stdout
 
 
 def test_s1_what_is_planted_on_a_host_is_found(team):

@@ -43,11 +43,7 @@ class ActionModule(TeamAction):
         except (_team_env.TeamEnvError, _credentials.CredentialsError) as error:
             return {**result, "failed": True, "msg": str(error)}
         if arguments["machine"] == "control":
-            told = (
-                _nothing()
-                if options["hosts_only"]
-                else search.machine(self._controller(env, secrets, [*options["exempt"], *self._exempt_here(declared, hosts, task_vars)], task_vars, options))
-            )
+            told = _nothing() if options["hosts_only"] else search.machine(self._controller(env, secrets, declared, task_vars))
             told["unseen"] += [[f"credentials' document of {name}", "was not read: its logins were not looked for"] for name in unread]
             _write(folder / "control node.json", told)
             _write(folder / "hosts", hosts)
@@ -59,17 +55,14 @@ class ActionModule(TeamAction):
         _write(folder / f"host {name}.json", answer)
         return {**result, "changed": False}
 
-    def _controller(self, env: _team_env.TeamEnv, secrets: dict[str, str], exempt: list[dict], task_vars: dict, options: dict) -> dict:
+    def _controller(self, env: _team_env.TeamEnv, secrets: dict[str, str], declared: dict, task_vars: dict) -> dict:
         """With what Ansible is configured to keep: its log, its fact cache, its retry files, its temporary folders."""
+        hosts, options = self._task.args["hosts"], self._task.args["options"]
         kept = (C.DEFAULT_LOG_PATH, C.CACHE_PLUGIN_CONNECTION, C.RETRY_FILES_SAVE_PATH, C.DEFAULT_LOCAL_TMP, C.ANSIBLE_HOME)
         places = [*options["folders"], *(str(path) for path in kept if path and "://" not in str(path))]
-        return orders.controller((env.path, env.key_file), task_vars["inventory_dir"], str(REPOSITORY), places, secrets, exempt)
-
-    @staticmethod
-    def _exempt_here(declared: dict, hosts: list[str], task_vars: dict) -> list[dict]:
-        """Where the control node is a host of the team too, what is exempt there."""
-        local = [name for name in hosts if task_vars["hostvars"][name].get("ansible_connection") == "local"]
-        return orders.exempt_on_host(declared) if local else []
+        local = any(task_vars["hostvars"][name].get("ansible_connection") == "local" for name in hosts)
+        files = env.path, env.key_file
+        return orders.controller(files, task_vars["inventory_dir"], str(REPOSITORY), places, secrets, options["exempt"], declared if local else None)
 
     def _on_host(self, order: dict, task_vars: dict) -> tuple[dict | None, str]:
         python = str(self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)))
