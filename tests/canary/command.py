@@ -29,22 +29,26 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--exempt", action="append", default=[], metavar="PATH=REASON", help="a file of this machine that may have a secret, such as a person's client.json"
     )
+    parser.add_argument("--skip", action="append", default=[], metavar="PATH=REASON", help="a folder that is not entered, on this machine and on hosts")
     parser.add_argument("--hosts-only", action="store_true", help="leave this machine out")
     given, rest = parser.parse_known_args(argv)
-    exempt = [dict(zip(("path", "reason"), one.partition("=")[::2], strict=True)) for one in given.exempt]
-    if unreasoned := [one["path"] for one in exempt if not one["reason"]]:
-        parser.error(f"--exempt {unreasoned[0]} has no reason")
-    options = {
-        "folders": [str(Path(path).absolute()) for path in given.folder],
-        "host_folders": given.host_folder,
-        "exempt": exempt,
-        "hosts_only": given.hosts_only,
-    }
+    exempt, skip = _reasoned(parser, "--exempt", given.exempt), _reasoned(parser, "--skip", given.skip)
+    options = {"folders": [str(Path(path).absolute()) for path in given.folder], "host_folders": given.host_folder, "hosts_only": given.hosts_only}
+    options |= {"exempt": [{"path": path, "reason": reason} for path, reason in exempt.items()], "skip": skip}
     with tempfile.TemporaryDirectory(prefix="canary-") as folder:
         ended = _ansible(given.inventory, rest, {"canary_folder": folder, "canary_options": options})
         told = _told(Path(folder), ended)
     print(report.text(told))
     return report.status(told)
+
+
+def _reasoned(parser: argparse.ArgumentParser, option: str, given: list[str]) -> dict[str, str]:
+    """Path → reason."""
+    found = dict(one.partition("=")[::2] for one in given)
+    for path, reason in found.items():
+        if not path.startswith("/") or not reason:
+            parser.error(f"{option} {path}: give it as /PATH=REASON, it is told in the report")
+    return found
 
 
 def _ansible(inventories: list[str], rest: list[str], variables: dict) -> int:

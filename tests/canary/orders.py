@@ -27,14 +27,14 @@ OF_A_HOME = (
 )  # fmt: skip
 
 
-def host(declaration: dict, secrets: dict[str, str], more: list[str] = ()) -> dict:
-    """A team's host. Without root, where one user has everything, what other users have is theirs."""
+def host(declaration: dict, secrets: dict[str, str], options: dict) -> dict:
+    """A team's host. ``options``: those of the command. Without root, where one user has everything, what other users have is theirs."""
     where, others = _declaration.paths(declaration), declaration["mcp_runtime"] == "supervisor"
-    folders = [where["root"], where["run"], *more, *(TEMPORARY if others else ON_HOSTS)]
+    folders = [where["root"], where["run"], *options["host_folders"], *(TEMPORARY if others else ON_HOSTS)]
     return {
         "secrets": secrets,
         "folders": [{"path": path} for path in dict.fromkeys(folders)],
-        "skip": dict(JOURNAL),
+        "skip": {**JOURNAL, **options["skip"]},
         "exempt": exempt_on_host(declaration),
         "users": _layout.layout(declaration)["users"],
         "work": where["work"],
@@ -62,22 +62,36 @@ def exempt_on_host(declaration: dict) -> list[dict]:
     return found
 
 
-def controller(
-    env_files: tuple[Path, Path], inventory: str, repository: str, places: list[str], secrets: dict[str, str], exempt: list[dict], hosted: dict | None = None
-) -> dict:
-    """This machine, for the user that runs Ansible. ``env_files``: the operator's file and the key's; ``places``: folders and files to be searched as well.
+def controller(places: dict, secrets: dict[str, str], options: dict, hosted: dict | None) -> dict:
+    """This machine, for the user that runs Ansible. ``places``: the operator's ``env`` and ``key``, ``inventory``, ``repository``, what ``ansible`` keeps.
 
-    ``hosted``: the declaration, where this machine is a host of the team too.
+    ``options``: those of the command. ``hosted``: the declaration, where this machine is a host of the team too.
     """
-    home, (env, key) = Path.home(), env_files
+    repository = places["repository"]
+    home, env, key = Path.home(), Path(places["env"]), Path(places["key"])
     named = [{"path": str(path), "reason": "the team's vault key", "only": ["vault key of *"]} for path in (key, key.with_name(key.name + ".next"))]
-    folders = [repository, inventory, str(env.parent), str(key.parent), tempfile.gettempdir(), *TEMPORARY, *(str(home / name) for name in OF_A_HOME), *places]
+    folders = [
+        repository,
+        places["inventory"],
+        *places["ansible"],
+        *options["folders"],
+        str(env.parent),
+        str(key.parent),
+        tempfile.gettempdir(),
+        *TEMPORARY,
+        *(str(home / name) for name in OF_A_HOME),
+    ]
     programs = "installed by package managers from lock files"
     return {
         "secrets": secrets,
         "folders": [{"path": os.path.abspath(path)} for path in dict.fromkeys(folders)],
-        "skip": {**JOURNAL, **{f"{repository}/{name}": programs for name in (".venv", ".cache/guard")}, str(home / ".ansible/collections"): programs},
-        "exempt": [*named, *exempt, *(exempt_on_host(hosted) if hosted else [])],
+        "skip": {
+            **JOURNAL,
+            **{f"{repository}/{name}": programs for name in (".venv", ".cache/guard")},
+            str(home / ".ansible/collections"): programs,
+            **options["skip"],
+        },
+        "exempt": [*named, *options["exempt"], *(exempt_on_host(hosted) if hosted else [])],
         "users": _layout.layout(hosted)["users"] if hosted else [],
         "work": _declaration.paths(hosted)["work"] if hosted else "",
         "others": os.geteuid() != 0,

@@ -20,6 +20,7 @@ DECLARATION = {
     "mcp_environments": [{"name": "dev", "postgres": {"host": "db.internal", "database": "x", "users": {"accepts": ["stored"]}}}],
     "mcp_edge": {"name": "mcp.team-a.example"},
 }
+OPTIONS = {"folders": [], "host_folders": [], "exempt": [], "skip": {}}
 CLEAN = {"hits": [], "unseen": [], "exempt": [], "looked": {"files": 1}}
 
 
@@ -58,12 +59,13 @@ def test_the_exit_tells_what_was_found_and_what_was_not_looked_at(monkeypatch, c
 def test_an_exemption_has_a_reason(capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(["-i", "x", "--exempt", "/some/file"])
-    assert "/some/file has no reason" in capsys.readouterr().err
+    assert "--exempt /some/file: give it as /PATH=REASON" in capsys.readouterr().err
 
 
 def test_a_host_is_searched_everywhere_but_for_what_the_design_exempts() -> None:
-    order = orders.host(DECLARATION, {"a": "b"}, ["/data"])
+    order = orders.host(DECLARATION, {"a": "b"}, {**OPTIONS, "host_folders": ["/data"], "skip": {"/var/lib/big": "rows"}})
     assert {"/etc", "/var", "/tmp", "/root", "/srv", "/run", "/data", "/srv/mcp-tenancy/team_a"} <= {one["path"] for one in order["folders"]}
+    assert order["skip"]["/var/lib/big"] == "rows"
     assert order["processes"] and order["dumps"] and order["containers"] and order["journal"] == "" and not order["others"]
     assert {Path(one["path"]).name for one in order["exempt"]} == {
         "vault.key", "vault.key.next", "client.json", "client.pem", "env.json", "tls.pem", "mcp.db", "mcp.db-wal", "mcp.db-shm", "mcp.db-journal",
@@ -74,14 +76,29 @@ def test_a_host_is_searched_everywhere_but_for_what_the_design_exempts() -> None
 
 
 def test_a_team_without_root_answers_for_what_its_user_has() -> None:
-    order = orders.host({**DECLARATION, "mcp_runtime": "supervisor"}, {})
+    order = orders.host({**DECLARATION, "mcp_runtime": "supervisor"}, {}, OPTIONS)
     assert order["others"] and "/etc" not in {one["path"] for one in order["folders"]}
 
 
 def test_the_control_node_is_searched_where_ansible_and_people_leave_things(tmp_path) -> None:
-    order = orders.controller((tmp_path / ".env", tmp_path / "keys/vault.key"), "/inventories/team_a", "/repository", ["/ci/logs"], {}, [])
+    places = {
+        "env": tmp_path / ".env",
+        "key": tmp_path / "keys/vault.key",
+        "inventory": "/inventories/team_a",
+        "repository": "/repository",
+        "ansible": ["/ansible.log"],
+    }
+    order = orders.controller(places, {}, {**OPTIONS, "folders": ["/ci/logs"]}, None)
     paths = {one["path"] for one in order["folders"]}
-    assert {"/inventories/team_a", "/repository", "/ci/logs", "/tmp", str(Path.home() / ".ansible"), str(Path.home() / ".psql_history")} <= paths
+    assert {
+        "/inventories/team_a",
+        "/repository",
+        "/ci/logs",
+        "/ansible.log",
+        "/tmp",
+        str(Path.home() / ".ansible"),
+        str(Path.home() / ".psql_history"),
+    } <= paths
     assert [one["path"] for one in order["exempt"]] == [f"{tmp_path}/keys/vault.key", f"{tmp_path}/keys/vault.key.next"]
 
 

@@ -49,7 +49,7 @@ class ActionModule(TeamAction):
             _write(folder / "hosts", hosts)
             return {**result, "changed": False}
         name = task_vars["inventory_hostname"]
-        answer, why = self._on_host(orders.host(declared, secrets, options["host_folders"]), task_vars)
+        answer, why = self._on_host(orders.host(declared, secrets, options), task_vars)
         if answer is None:
             return {**result, "failed": True, "msg": why}
         _write(folder / f"host {name}.json", answer)
@@ -57,12 +57,11 @@ class ActionModule(TeamAction):
 
     def _controller(self, env: _team_env.TeamEnv, secrets: dict[str, str], declared: dict, task_vars: dict) -> dict:
         """With what Ansible is configured to keep: its log, its fact cache, its retry files, its temporary folders."""
-        hosts, options = self._task.args["hosts"], self._task.args["options"]
         kept = (C.DEFAULT_LOG_PATH, C.CACHE_PLUGIN_CONNECTION, C.RETRY_FILES_SAVE_PATH, C.DEFAULT_LOCAL_TMP, C.ANSIBLE_HOME)
-        places = [*options["folders"], *(str(path) for path in kept if path and "://" not in str(path))]
-        local = any(task_vars["hostvars"][name].get("ansible_connection") == "local" for name in hosts)
-        files = env.path, env.key_file
-        return orders.controller(files, task_vars["inventory_dir"], str(REPOSITORY), places, secrets, options["exempt"], declared if local else None)
+        kept = [str(path) for path in kept if path and "://" not in str(path)]
+        local = any(task_vars["hostvars"][name].get("ansible_connection") == "local" for name in self._task.args["hosts"])
+        places = {"env": env.path, "key": env.key_file, "inventory": task_vars["inventory_dir"], "repository": str(REPOSITORY), "ansible": kept}
+        return orders.controller(places, secrets, self._task.args["options"], declared if local else None)
 
     def _on_host(self, order: dict, task_vars: dict) -> tuple[dict | None, str]:
         python = str(self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)))
