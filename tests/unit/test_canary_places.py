@@ -192,12 +192,23 @@ def test_tokens_of_a_machines_own_file_are_looked_for_there(tmp_path) -> None:
     assert found(tmp_path / "log", tokens=[str(clients)])["unseen"] == [(str(clients), "its tokens could not be read (KeyError)")]
 
 
+def piped(order: dict) -> subprocess.CompletedProcess:
+    text = _piped.Program("search", "safely", folder=REPOSITORY / "tests/canary", package="tests.canary").text({"order": order})
+    return subprocess.run([sys.executable, "-IS", "-"], input=text, capture_output=True, check=False, cwd="/")
+
+
+def test_what_goes_wrong_on_a_host_is_told_without_a_value() -> None:
+    done = piped({"secrets": SECRETS, "folders": [{VALUE: VALUE}]})
+    told = json.loads(done.stdout)
+    assert done.stderr == b"" and told["hits"] == [] and told["unseen"][0][0] == "all of it" and told["unseen"][0][1].startswith("KeyError in files.py")
+    assert VALUE[:24].encode() not in done.stdout
+
+
 def test_a_host_answers_the_same_with_the_standard_library_alone(tmp_path) -> None:
     """As one text for its Python, which has the secrets on its stdin and nowhere else."""
     (tmp_path / "log").write_text(VALUE)
     order = {"secrets": {**SECRETS, "pin": "12"}, "folders": [{"path": str(tmp_path)}], "processes": True, "others": True}
-    text = _piped.Program("search", "machine", folder=REPOSITORY / "tests/canary", package="tests.canary").text({"order": order})
-    done = subprocess.run([sys.executable, "-IS", "-"], input=text, capture_output=True, check=False, cwd="/")
+    done = piped(order)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["hits"] == [[str(tmp_path / "log"), "POSTGRES_DEV", "as it is"]] and told["unseen"] == [

@@ -21,7 +21,7 @@ from tests.canary import orders, search, team_secrets
 
 CANARY = Path(search.__file__).parent
 REPOSITORY = CANARY.parents[1]
-PROGRAM = _piped.Program("search", "machine", folder=CANARY, package="tests.canary")
+PROGRAM = _piped.Program("search", "safely", folder=CANARY, package="tests.canary")
 
 
 class ActionModule(TeamAction):
@@ -68,11 +68,12 @@ class ActionModule(TeamAction):
         python = python if python.startswith("/") else "python3"
         if not self._connection.is_pipelining_enabled(wrap_async=False):
             return None, "pipelining is off, so there is no way to a host's stdin. Next: use this repository's ansible.cfg, or set ansible_pipelining: true"
-        done = self._low_level_execute_command(f"nice -n 10 {shlex.quote(python)} -IS -", in_data=PROGRAM.text({"order": order}))
+        # of a text that was cut Python would show a line on stderr, and it may be the one with the secrets
+        done = self._low_level_execute_command(f"nice -n 10 {shlex.quote(python)} -IS - 2>/dev/null", in_data=PROGRAM.text({"order": order}))
         try:
             return json.loads(done["stdout"].strip().splitlines()[-1]), ""
         except (ValueError, IndexError):
-            return None, f"the search on the host ended with {done['rc']}: {done['stderr'].strip().splitlines()[-1:]}"
+            return None, f"the search on the host ended with {done['rc']} and no answer. Next: see whether {python} runs there"
 
 
 def _nothing() -> dict:
