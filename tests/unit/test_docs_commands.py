@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -37,6 +38,19 @@ RUN_BY = {
     "user_credential.yml": "tests/integration/test_users_stored.py",
     "verify.yml": "tests/integration/database_tls/test_renewal.py",
 }
+# the same for what is no playbook: how it begins in the pages, who runs it, by which words. Targets of make that are tests themselves are left out
+ALSO_RUN_BY = {
+    "make demo": ("tests/integration/conftest.py", 'make("demo")'),
+    "make demo-stop": ("tests/integration/conftest.py", 'make("demo-stop")'),
+    "make hooks": ("tests/integration/test_guard.py", "scripts/install-guard"),
+    "scripts/guard": ("tests/integration/test_guard.py", '"scripts/guard"'),
+    "ansible-vault view": ("tests/integration/test_demo.py", '"ansible-vault", "view"'),
+    "mcp/bin/npx -y mcporter@0.9.0": ("tests/integration/npm_client.py", "mcporter"),
+    "python -m mcp_bridge": ("services/mcp_bridge/tests/running_bridge.py", '"mcp_bridge"'),
+}
+# documented, and run by no test: the code below them has tests, or is Ansible's
+NOBODY_RUNS = {"make demo-clean", "ansible-vault edit", "ansible-vault encrypt", "python -m mcp_bridge.audit"}
+TESTS = r"make (test|lint|unit|integration|conformance|molecule|chaos|soak|pictures|reference|guard|venv|bench[\w-]*)$"
 # programs of other people's in blocks of commands; whoever adds one has thought about whether every reader has it
 OTHERS = {".", "chmod", "export", "$EDITOR", "mcp/bin/pip", "mcp/bin/npx"}
 # options that running text names alone and that are no playbook's: git's, mcporter's, the MCP Inspector's; the end of a name
@@ -95,6 +109,25 @@ def test_every_playbook_is_documented_and_run_for_real_by_a_test() -> None:
     assert sorted(RUN_BY) == PLAYBOOKS, "each documented playbook has a test that runs it"
     for playbook, test in RUN_BY.items():
         assert f'"{playbook}"' in (ROOT / test).read_text(encoding="utf-8"), f"{test} does not run {playbook}"
+
+
+def test_what_is_no_playbook_is_run_by_a_test_too_or_said_not_to_be() -> None:
+    begins = {
+        " ".join(command.words[: 3 if command.words[1:2] in (("-m",), ("-y",)) else 2])
+        for _, command in EVERY
+        if not command.playbook and len(command.words) > 1
+    }
+    ours = {one for one in begins if re.match(r"(make|ansible-vault|python -m mcp_bridge|mcp/bin/npx)\b", one) and not re.match(TESTS, one)}
+    assert ours | {"scripts/guard"} == {*ALSO_RUN_BY, *NOBODY_RUNS}
+    for test, words in ALSO_RUN_BY.values():
+        text = (ROOT / test).read_text(encoding="utf-8").replace(".venv/bin/", "")
+        assert words in text, f"{test} has no {words}"
+
+
+def test_versions_are_those_that_tests_have() -> None:
+    locked = json.loads((ROOT / "tests/clients/package.json").read_text(encoding="utf-8"))["dependencies"]
+    named = {word for _, command in EVERY for word in command.words if word.partition("@")[0] in locked and "@" in word}
+    assert named == {f"{name}@{version}" for name, version in locked.items()}
 
 
 def test_extra_variables_are_read_by_the_playbook() -> None:
