@@ -25,7 +25,7 @@ PLAYBOOKS = sorted(path.name for path in ROOT.glob("[a-z]*.yml") if "import_play
 RUN_BY = {
     "backup.yml": "tests/chaos/test_lost_host.py",
     "client.yml": "tests/integration/test_clients.py",
-    "deploy.yml": "tests/integration/database_tls/test_renewal.py",
+    "deploy.yml": "tests/integration/database_tls/test_deploys.py",
     "import.yml": "tests/integration/test_import.py",
     "init.yml": "tests/integration/test_init.py",
     "own_secrets.yml": "tests/integration/test_own_secrets.py",
@@ -36,7 +36,7 @@ RUN_BY = {
     "schedule.yml": "molecule/default/tests/test_schedule.py",
     "status.yml": "tests/integration/test_rotation.py",
     "user_credential.yml": "tests/integration/test_users_stored.py",
-    "verify.yml": "tests/integration/database_tls/test_renewal.py",
+    "verify.yml": "tests/integration/database_tls/test_deploys.py",
 }
 # the same for what is no playbook: how it begins in the pages, who runs it, by which words. Targets of make that are tests themselves are left out
 ALSO_RUN_BY = {
