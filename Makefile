@@ -12,7 +12,7 @@ VENV := .venv/bin
 DEMO := ANSIBLE_HOME="$(MCP_DEMO_HOME)/ansible" PYTHONPATH=.collections:. $(VENV)/python -m demo --home $(DEMO_HOME)
 PYTEST := PYTHONPATH=.collections:. $(VENV)/python -m pytest
 
-.PHONY: help demo demo-stop demo-clean test lint unit integration conformance molecule chaos bench bench-declaration bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv guard hooks
+.PHONY: help demo demo-stop demo-clean test lint reference unit integration conformance molecule chaos bench bench-declaration bench-deploys bench-registry bench-rotation bench-users soak pictures venv demo-venv guard hooks
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ demo-clean: ## stop the demo and remove everything that it made
 
 lint: venv ## ruff, yamllint, ansible-lint, ansible-test sanity, and no credential in what is tracked
 	@tests/lint
+
+reference: venv ## docs/reference, from the roles' argument specs and the documentation of modules, filters and lookups
+	@scripts/reference
 
 guard: ## search everything that is tracked for credentials
 	@scripts/guard tree

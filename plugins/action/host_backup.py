@@ -15,10 +15,10 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _sealed
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _backups, _credentials_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
-FORMAT, SUFFIX = 1, ".backup"
+FORMAT = 1
 #: With which the gateway has encrypted what it stores, and signed the tokens that clients hold.
 SECRETS = ("JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET")
 
@@ -40,7 +40,7 @@ class ActionModule(TeamAction):
         self._team, self._version = declared["mcp_team"], str(declared.get("mcp_gateway_version") or "")
         try:
             env = self.team_env(declared, task_vars)
-            self._key = env.key()
+            self._keys = env.keys()  # while the team's key is being changed a backup may be under either
             values = env.read()
             self._label = hashlib.sha256("\0".join(values.get(name, "") for name in SECRETS).encode()).hexdigest()[:24]
             return {**result, **getattr(self, f"_{self._task.args['operation']}")()}
@@ -50,7 +50,7 @@ class ActionModule(TeamAction):
     def _take(self) -> dict:
         """Raises BackupError."""
         now, key = _credentials_file.now(), _sealed.key()
-        path = self._folder() / f"{self._host}-{now.replace('-', '').replace(':', '')}{SUFFIX}"
+        path = self._folder() / _backups.name(self._host, now)
         if self._task.check_mode:
             return {"changed": True, "file": str(path), "taken_at": now}
         told = self._module(seal_key=key)
@@ -58,7 +58,7 @@ class ActionModule(TeamAction):
             return told
         content = {"format": FORMAT, "team": self._team, "host": self._host, "taken_at": now, "gateway": self._version, "secrets": self._label}
         content["files"] = _sealed.opened(key, told["sealed"])
-        _atomic_file.write(path, _team_env.encrypt(json.dumps(content).encode(), self._key, self._team))
+        _atomic_file.write(path, _team_env.encrypt(json.dumps(content).encode(), self._keys[0], self._team))
         return {"changed": True, "file": str(path), "taken_at": now}
 
     def _open(self) -> dict:
@@ -82,19 +82,19 @@ class ActionModule(TeamAction):
         return Path(self.control_path(self._task.args["directory"], self._vars))
 
     def _found(self) -> Path:
-        """The file that is asked for, or the host's newest: their names have the time in them."""
+        """The file that is asked for, or the host's newest."""
         given = self._task.args.get("file") or ""
         if given:
             return Path(os.path.join(self._folder(), os.path.expanduser(given)))
-        there = sorted(path for path in self._folder().glob(f"{self._host}-*{SUFFIX}") if path.name.removeprefix(f"{self._host}-").count("-") == 0)
-        if not there:
+        path = _backups.newest(self._folder(), self._host)
+        if path is None:
             raise BackupError(f"{self._folder()} has no backup of {self._host}. Next: name one with -e mcp_backup=FILE, or run deploy.yml for an empty host")
-        return there[-1]
+        return path
 
     def _read(self) -> tuple[Path, dict]:
         path = self._found()
         try:
-            content = json.loads(_team_env.decrypt(path.read_bytes(), self._key, self._team))
+            content = json.loads(_team_env.decrypt(path.read_bytes(), self._keys, self._team))
         except OSError as error:
             raise BackupError(f"{path} cannot be read ({error.strerror}). Next: correct mcp_backup") from None
         except (AnsibleError, ValueError):

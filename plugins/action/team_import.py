@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _import, _init, _table
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _import_folder, _new_team
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _import_folder, _import_gateway, _new_team
 
 #: Mistakes that a question can put right, by the place at which they are told.
 ASKABLE = {"import_hosts": "hosts", "import_ca": "ca"}
@@ -31,10 +31,12 @@ class ActionModule(ActionBase):
         given, consent = self._task.args, bool(self._task.args.get("consent"))
         try:
             read = _import_folder.Reader(Path(str(given.get("from") or "")).expanduser())
-        except _import_folder.FolderError as error:
+            if given.get("gateway"):
+                read.registered(given["gateway"], *_import_gateway.registrations(given["gateway"], read.folder.envs))
+        except (_import_folder.FolderError, _import_gateway.ImportGatewayError) as error:
             return {**result, "failed": True, "msg": str(error)}
         if given.get("seen") and given["seen"] != read.stamp:
-            return {**result, "failed": True, "msg": "The files were changed after they were shown; nothing was written. Next: run this again."}
+            return {**result, "failed": True, "msg": "What was shown has changed since; nothing was written. Next: run this again."}
         understood = _import.understand(read.folder, str(given.get("environment") or ""), list(given.get("members") or []), str(given.get("upstreams") or ""))
         ca = self._ca(given, read)
         made = _init.new_team({**given, "environments": understood.environments})

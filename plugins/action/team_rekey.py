@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials, _edge, _rotation
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _backups, _credentials_file, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._rekey import Rekey
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._store_action import StopError, StoreAction
 
@@ -29,10 +29,11 @@ class ActionModule(StoreAction):
             return {**result, "failed": True, "msg": f"{error}"}
 
     def _elsewhere(self) -> list[Path]:
-        """What the declaration names that may be encrypted: the edge's key."""
+        """What the declaration names that may be encrypted and need not be below the inventory: the edge's key, backups."""
         edge = _edge.of(self._declared)
         named = [edge["given"]["key"]] if edge and edge["tls"] == "given" else []
-        return [Path(self.control_path(path, self._vars)) for path in named]
+        backups = Path(self.control_path(self._arguments["backups"], self._vars))
+        return [*(Path(self.control_path(path, self._vars)) for path in named), *_backups.everyones(backups)]
 
     def _begin(self) -> dict:
         """The lease, the next key, and the document under it."""

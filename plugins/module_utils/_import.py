@@ -68,12 +68,25 @@ class Compose:
 
 
 @dataclass(frozen=True)
+class Registration:
+    """What an existing gateway has registered. ``auth``: the type of the credential that it keeps for it, empty for none."""
+
+    gateway: _gateways_txt.Gateway
+    auth: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class Folder:
-    """What was read. ``envs``: for each ``.env`` the environment that its name says (empty for none) and its variables. ``lists``: ``gateways.txt``."""
+    """What was read. ``envs``: for each ``.env`` the environment that its name says (empty for none) and its variables. ``lists``: ``gateways.txt``.
+
+    ``registered``: a gateway's address → what it has registered.
+    """
 
     envs: list[tuple[str, list[Setting]]] = field(default_factory=list)
     composes: list[Compose] = field(default_factory=list)
     lists: dict[str, str] = field(default_factory=dict)
+    registered: dict[str, list[Registration]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -106,6 +119,9 @@ def understand(folder: Folder, environment: str = DEFAULT_ENVIRONMENT, members: 
     reader.settle()
     for name, text in folder.lists.items():
         reader.gateways(name, text)
+    for address, registrations in folder.registered.items():
+        for registration in registrations:
+            reader.registration(registration, address)
     people = list(dict.fromkeys([*(members or []), *([] if members else reader.members)]))
     found = [{"name": name, **logins, "members": people, **reader.more(name)} for name, logins in sorted(reader.taken.items())]
     if found and not people:
@@ -128,6 +144,7 @@ class _Reader:
         self._others: dict[str, str] = {}
         self._referred: list[tuple[Setting, str]] = []
         self._servers: list[dict[str, str]] = []
+        self._listed: dict[str, tuple[str, str]] = {}
 
     def _say(self, where: str, what: str, verdict: str, how: str) -> None:
         self.findings.append(Finding(where, what, verdict, how))
@@ -269,8 +286,19 @@ class _Reader:
             except _gateways_txt.LineError as error:
                 self._say(setting.place, setting.name, UNCLEAR, f"one of its gateways {error}; write it as name|url|transport")
 
-    def _gateway(self, gateway: _gateways_txt.Gateway, where: str) -> None:
+    def registration(self, registration: Registration, address: str) -> None:
+        if registration.enabled:
+            self._gateway(registration.gateway, address, registration.auth)
+        else:
+            self._say(address, f"gateway {registration.gateway.name}", LEFT, "is switched off there")
+
+    def _gateway(self, gateway: _gateways_txt.Gateway, where: str, auth: str = "") -> None:
         host, what = urlsplit(gateway.url).hostname or "", f"gateway {gateway.name}"
+        if before := self._listed.get(gateway.name.lower()):
+            same = before[1] == gateway.url
+            self._say(where, what, LEFT if same else UNCLEAR, f"is at {before[0]} already" + ("" if same else ", with another URL; only one can be meant"))
+            return
+        self._listed[gateway.name.lower()] = (where, gateway.url)
         engine, environment = _service_name(gateway.name)
         likely = f"{engine}-{environment or self._base}" if engine else ""
         service = self._services.get(host) or next((one for one in (likely,) if environment_has(self.taken, one)), "")
@@ -278,6 +306,8 @@ class _Reader:
             self._say(where, what, TAKEN, f"as {service}, which deploy.yml registers anew")
         elif host in self._others:
             self._say(where, what, LEFT, f"{self._others[host]}, so nothing would answer there")
+        elif auth:
+            self._say(where, what, LEFT, f"needs a credential ({auth}), which no gateway gives out; an upstream here is registered without one")
         elif self._upstreams:
             self._servers.append({"name": gateway.name, "url": gateway.url, "transport": gateway.transport})
             self._say(where, what, TAKEN, f"an upstream of {self._upstreams}, as it is")

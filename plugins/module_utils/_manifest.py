@@ -17,7 +17,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, 
 CALL_SECONDS = 60
 #: What the gateway's process is made of beside the gateway itself (roles/gateway/files).
 GATEWAY_FILES = tuple(
-    f"mcp_gateway_{part}.py" for part in ("browser", "database", "front", "identity", "levels", "outgoing", "people", "rate", "storage", "targets")
+    f"mcp_gateway_{part}.py" for part in ("browser", "database", "drain", "front", "identity", "levels", "outgoing", "people", "rate", "storage", "targets")
 )
 #: What starts every service.
 HOST_TOOLS = ("mcp-unseal", "mcp-exec")

@@ -16,6 +16,7 @@ description:
 author: the mcp.tenancy authors (@mcp-tenancy)
 requirements:
   - python-dotenv
+  - httpx and PyJWT, for O(gateway)
 options:
   from:
     description:
@@ -36,7 +37,7 @@ options:
     type: bool
     default: false
   seen:
-    description: RV(seen) of the call that showed the table. Where a file was changed since, nothing is written, and the table is not shown again.
+    description: RV(seen) of the call that showed the table. Where something of it was changed since, nothing is written, and the table is not shown again.
     type: str
   hosts:
     description: Host names or addresses of the team's gateway hosts; V(localhost) is this machine.
@@ -57,6 +58,11 @@ options:
     default: main
   upstreams:
     description: The environment that gets the servers of C(gateways.txt) that are no databases. They are left behind when not set.
+    type: str
+  gateway:
+    description:
+      - Address of an existing gateway whose registrations are to be taken as well. It is only asked, with a token made from C(JWT_SECRET_KEY) and
+        C(PLATFORM_ADMIN_EMAIL) of the folder's C(.env). Over HTTP only at this machine.
     type: str
   runtime:
     description: How the services are kept running.
@@ -120,7 +126,7 @@ rows:
       description: As what it is taken, why it is left, or what to do.
       type: str
 seen:
-  description: Names, sizes and times of the files that were read.
+  description: Names, sizes and times of the files that were read, and what the gateway has registered.
   returned: success
   type: str
 """

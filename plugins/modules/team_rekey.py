@@ -31,6 +31,10 @@ options:
   new_key_file:
     description: A file with the key to take, 0600. Default is to make one of 256 random bits. A relative path starts at the inventory.
     type: path
+  backups:
+    description: The folder with the backups of the team's hosts, which are encrypted anew as well. A relative path starts at the inventory.
+    type: path
+    required: true
   left_out:
     description: Hosts of the team that are not in this run. There may be none.
     type: list
@@ -62,6 +66,7 @@ EXAMPLES = r"""
   mcp.tenancy.team_rekey:
     step: begin
     path: /srv/mcp-tenancy/team_a/etc/credentials.json
+    backups: backups
   delegate_to: gw1
   register: rekey_begun
 """

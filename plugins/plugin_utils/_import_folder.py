@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.mcp.tenancy.plugins.module_utils._import import LEFT, TAKEN, UNCLEAR, Compose, Finding, Folder
+from ansible_collections.mcp.tenancy.plugins.module_utils._import import LEFT, TAKEN, UNCLEAR, Compose, Finding, Folder, Registration
 from ansible_collections.mcp.tenancy.plugins.module_utils._import_compose import Setting, env_files
 
 try:
@@ -58,12 +58,18 @@ class Reader:
         composes = [compose for name in names if _COMPOSE.fullmatch(Path(name).name) for compose in self._compose(name, envs)]
         lists = {name: text for name in _LISTS if name in names and (text := self._text(name)) is not None}
         self._say_what_is_not_read(names)
-        self.folder = Folder([(envs[name], self._settings[name]) for name in envs if name in self._settings], composes, lists, self._findings)
+        self.folder = Folder([(envs[name], self._settings[name]) for name in envs if name in self._settings], composes, lists, findings=self._findings)
 
     @property
     def stamp(self) -> str:
-        """Names, sizes and times of what was read: nothing of its content."""
-        return "|".join(f"{name}:{found.st_mtime_ns}:{found.st_size}:{found.st_ino}" for name, found in sorted(self._read.items()))
+        """Names, sizes and times of what was read: nothing of its content. Of a gateway what it has registered."""
+        files = [f"{name}:{found.st_mtime_ns}:{found.st_size}:{found.st_ino}" for name, found in sorted(self._read.items())]
+        return "|".join([*files, *(f"{address}:{sorted(map(str, found))}" for address, found in self.folder.registered.items())])
+
+    def registered(self, address: str, registrations: list[Registration], findings: list[Finding]) -> None:
+        """What an existing gateway has, beside the folder."""
+        self.folder.registered[address] = registrations
+        self._findings += findings
 
     def _names(self) -> list[str]:
         """Files of the folder, and of folders in it that are named like an environment or are the guide's."""

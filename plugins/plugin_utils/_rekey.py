@@ -28,6 +28,7 @@ MARK = b"$ANSIBLE_VAULT;"
 BLOCK = re.compile(rb"(?m)^(?P<indent>[ \t]*)(?P<header>\$ANSIBLE_VAULT;[^\r\n]*)\r?\n(?P<body>(?:(?P=indent)[0-9a-f]+[ \t]*(?:\r?\n|\Z))+)")
 #: What lies beside an inventory and is nobody's secrets.
 LEFT_OUT = {".git", ".venv", ".cache", ".collections", "node_modules", "__pycache__"}
+#: Bytes of a file in which values below ``!vault |`` are looked for.
 LARGEST = 16 * 1024 * 1024
 
 
@@ -150,7 +151,10 @@ def _opens(text: bytes, key: bytes, team: str) -> bool:
 
 
 def _has_vault(path: Path) -> bool:
-    return path.stat().st_size <= LARGEST and MARK in path.read_bytes()
+    """A whole file may be of any size, as a backup is; values are looked for in files that can be a person's."""
+    with path.open("rb") as file:
+        whole = file.read(len(MARK)) == MARK
+    return whole or (path.stat().st_size <= LARGEST and MARK in path.read_bytes())
 
 
 def _text_of(found: re.Match) -> bytes:

@@ -62,6 +62,11 @@ def exempt_on_host(declaration: dict) -> list[dict]:
     return found
 
 
+def operators_keys(key: Path) -> list[dict]:
+    """The team's vault key, and the one that follows while it is being changed."""
+    return [{"path": str(path), "reason": "the team's vault key", "only": ["vault key of *"]} for path in (key, key.with_name(key.name + ".next"))]
+
+
 def controller(places: dict, secrets: dict[str, str], options: dict, hosted: dict | None) -> dict:
     """This machine, for the user that runs Ansible. ``places``: the operator's ``env`` and ``key``, ``inventory``, ``repository``, what ``ansible`` keeps.
 
@@ -69,7 +74,7 @@ def controller(places: dict, secrets: dict[str, str], options: dict, hosted: dic
     """
     repository = places["repository"]
     home, env, key = Path.home(), Path(places["env"]), Path(places["key"])
-    named = [{"path": str(path), "reason": "the team's vault key", "only": ["vault key of *"]} for path in (key, key.with_name(key.name + ".next"))]
+    named = operators_keys(key)
     folders = [
         repository,
         places["inventory"],

@@ -121,6 +121,25 @@ def test_mistakes_are_told_at_once_after_the_table(tmp_path, ca) -> None:
     assert "docker-compose.yml:9" in done.stdout and not (tmp_path / "inventories").exists()
 
 
+def test_what_a_gateway_that_runs_has_registered_is_shown_and_nothing_secret_of_it(demo, tmp_path, ca) -> None:
+    """The demo's own gateway: its databases are taken for the team's, by their names; people's bridges want a credential, so they stay behind."""
+    guide(tmp_path / "from", {"postgres-dev": f"postgresql://u:{PASSWORD}@db.internal:5432/shop"}, ca)
+    (tmp_path / "from/gateways.txt").unlink()
+    key, admin = demo.env.read()["JWT_SECRET_KEY"], "mcp-admin@demo.example"
+    address = f"http://127.0.0.1:{demo.state['ports']['gateway']}"
+    with (tmp_path / "from/.env").open("a") as stream:
+        stream.write(f"JWT_SECRET_KEY={key}\n")
+    refused = import_(tmp_path, tmp_path / "from", "-vvvv", "-e", f"import_gateway={address}")
+    assert refused.returncode != 0 and "import_gateway: " in refused.stdout and key not in refused.stdout, "that administrator is nobody there"
+    env = (tmp_path / "from/.env").read_text().replace("ops@team-g.example", admin)
+    (tmp_path / "from/.env").write_text(env)
+    shown = import_(tmp_path, tmp_path / "from", "-vvvv", "-e", f"import_gateway={address}")
+    assert shown.returncode == 0 and key not in shown.stdout and "eyJ" not in shown.stdout, shown.stdout
+    rows = [" ".join(line.split()) for line in shown.stdout.splitlines() if line.strip().startswith(address)]
+    assert any("postgres-dev" in row and "taken as postgres-dev" in row for row in rows), rows
+    assert any("needs a credential (bearer)" in row for row in rows) and any("virtual servers left" in row for row in rows), rows
+
+
 class Imported:
     """The team that was imported, in a folder of its own beside the demo's."""
 

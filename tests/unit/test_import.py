@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _connection_string, _gateways_txt, _import, _init, _table
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _import_folder
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _import_folder, _import_gateway
 
 PASSWORD = "hunter2-canary"
 COMMAND = 'python3 -m mcpgateway.translate --stdio "npx -y {server}" --expose-sse --port 8031 --host 0.0.0.0'
@@ -171,6 +171,58 @@ def test_other_servers_come_along_where_an_environment_is_named_for_them(tmp_pat
     assert told(found, "EXTRA_GATEWAYS").how.startswith("one of its gateways is not name|url|transport")
     made = _init.new_team({"team": "t", "hosts": ["h"], "environments": found.environments})
     assert made.problems == [] and made.declaration["mcp_environments"][0]["upstreams"] == [two, wiki]
+
+
+def test_what_a_gateway_has_registered_is_taken_once_and_nothing_of_a_credential(tmp_path) -> None:
+    address = "http://localhost:4444"
+
+    def registered(name: str, url: str, **more: object) -> _import.Registration:
+        return _import.Registration(_gateways_txt.Gateway(name, url, "SSE"), **more)
+
+    (tmp_path / ".env").write_text(f"POSTGRES_DEV_URL={url('a')}\n")
+    (tmp_path / "gateways.txt").write_text("Wiki|https://wiki.example/sse|SSE\nNews|https://news.example/sse|SSE\n")
+    reader = _import_folder.Reader(tmp_path)
+    stamp = reader.stamp
+    rows = [
+        registered("wiki", "https://wiki.example/sse"),
+        registered("News", "https://other.example/sse"),
+        registered("postgres-dev", "http://postgres-dev:8031/sse", auth="bearer"),
+        registered("Secret", "https://secret.example/sse", auth="bearer"),
+        registered("Off", "https://off.example/sse", enabled=False),
+        registered("More", "https://more.example/sse"),
+    ]
+    reader.registered(address, rows, [_import.Finding(address, "2 users", _import.LEFT, "name them")])
+    assert reader.stamp != stamp, "what is registered there may change between question and answer"
+    found = _import.understand(reader.folder, upstreams="dev", members=["a@b.example"])
+    verdicts = {one.what: (one.verdict, one.how) for one in found.findings if one.where == address}
+    assert verdicts == {
+        "gateway wiki": (_import.LEFT, "is at gateways.txt:1 already"),
+        "gateway News": (_import.UNCLEAR, "is at gateways.txt:2 already, with another URL; only one can be meant"),
+        "gateway postgres-dev": (_import.TAKEN, "as postgres-dev, which deploy.yml registers anew"),
+        "gateway Secret": (_import.LEFT, "needs a credential (bearer), which no gateway gives out; an upstream here is registered without one"),
+        "gateway Off": (_import.LEFT, "is switched off there"),
+        "gateway More": (_import.TAKEN, "an upstream of dev, as it is"),
+        "2 users": (_import.LEFT, "name them"),
+    }
+    assert [one["name"] for one in found.environments[0]["upstreams"]] == ["Wiki", "News", "More"]
+
+
+@pytest.mark.parametrize(
+    ("address", "env", "said"),
+    [
+        ("http://gw.internal:4444", "JWT_SECRET_KEY=canary\nPLATFORM_ADMIN_EMAIL=a@b.example\n", "in clear"),
+        ("ftp://localhost", "", "is not an http or https address"),
+        ("http://u:hunter2-canary@localhost", "", "without a login"),
+        ("http://localhost:x", "", "is not an http or https address"),
+        ("https://localhost", "JWT_SECRET_KEY=canary\n", "no .env of the folder has JWT_SECRET_KEY and PLATFORM_ADMIN_EMAIL"),
+        ("http://localhost:1", f"JWT_SECRET_KEY={'canary' * 6}\nPLATFORM_ADMIN_EMAIL=a@b.example\n", "did not say what it has registered"),
+    ],
+)
+def test_a_gateway_that_cannot_be_asked_is_told_with_the_next_step(tmp_path, address: str, env: str, said: str) -> None:
+    (tmp_path / ".env").write_text(env)
+    with pytest.raises(_import_gateway.ImportGatewayError, match=said) as told_:
+        _import_gateway.registrations(address, _import_folder.Reader(tmp_path).folder.envs)
+    assert "canary" not in str(told_.value) and "Next: " in str(told_.value)
 
 
 def test_what_is_written_as_gateways_txt_reads_back() -> None:

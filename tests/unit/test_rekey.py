@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _credentials
 from ansible_collections.mcp.tenancy.plugins.modules import host_env
-from ansible_collections.mcp.tenancy.plugins.plugin_utils import _credentials_file, _rekey, _team_env
+from ansible_collections.mcp.tenancy.plugins.plugin_utils import _backups, _credentials_file, _rekey, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv, TeamEnvError
 
 UNSEAL = Path(__file__).parents[2] / "roles/host_tools/files/mcp-unseal"
@@ -110,6 +110,29 @@ def test_a_run_that_ends_before_any_of_its_renames_leaves_everything_readable_an
         (new,) = team.env.keys()
         assert team.secrets([new]) == clear and (new == promised) == begun, "one that was begun is finished with its own key"
     assert number == 7, "the next key, five files, the key's own"
+
+
+def test_a_whole_file_is_carried_whatever_its_size_and_large_files_of_others_are_not_read_for_values(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(_rekey, "LARGEST", 1000)
+    team = Team(tmp_path)
+    backup, large = team.folder / "backups/gw1-20260102T030405Z.backup", team.folder / "large.yml"
+    backup.parent.mkdir()
+    backup.write_bytes(_team_env.encrypt(b"x" * 2000, team.first, "team_a"))
+    large.write_bytes(b"# " + b"x" * 1000 + b"\n" + team.values.read_bytes())
+    before = large.read_bytes()
+    assert backup in team.rekey.files() and large not in team.rekey.files()
+    team.run()
+    assert _team_env.decrypt(backup.read_bytes(), team.env.key(), "team_a") == b"x" * 2000 and large.read_bytes() == before
+
+
+def test_a_hosts_newest_backup_is_not_one_of_a_host_with_a_longer_name(tmp_path: Path) -> None:
+    for host, taken_at in (("gw", "2026-01-02T03:04:05Z"), ("gw", "2026-01-03T00:00:00Z"), ("gw-1", "2026-05-01T00:00:00Z")):
+        (tmp_path / _backups.name(host, taken_at)).touch()
+    assert [path.name for path in (_backups.newest(tmp_path, "gw"), _backups.newest(tmp_path, "gw-1"))] == [
+        "gw-20260103T000000Z.backup",
+        "gw-1-20260501T000000Z.backup",
+    ]
+    assert _backups.newest(tmp_path, "g") is None and len(_backups.everyones(tmp_path)) == 3
 
 
 def test_what_is_written_while_it_is_under_way_is_under_the_next_key(tmp_path: Path) -> None:

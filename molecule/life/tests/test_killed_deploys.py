@@ -9,6 +9,8 @@ import pytest
 import yaml
 from operating import REPOSITORY, killed_deploy_is_finished
 
+#: In the conditions of tasks that such a deploy does not start.
+NOT_HERE = ("wrapped_services_host_node", "missing_packages", "_runtime_other_gateways")
 ORDER = ("host_tools", "gateway", "wrapped_services", "bridge", "runtime", "registry")
 
 
@@ -19,7 +21,7 @@ def moments() -> list[str]:
         found.append(f"TASK [mcp.tenancy.{role} : Validating arguments")
         files = [REPOSITORY / "roles" / role / "tasks" / name for name in ("main.yml", "systemd.yml")]
         tasks = [task for file in files if file.exists() for task in yaml.safe_load(file.read_text())]
-        always = [task["name"] for task in tasks if "wrapped_services_host_node" not in str(task.get("when"))]
+        always = [task["name"] for task in tasks if not any(name in str(task.get("when")) for name in NOT_HERE)]
         found += [f"TASK [mcp.tenancy.{role} : {re.split('{{', name)[0]}" for name in always]
     return found
 

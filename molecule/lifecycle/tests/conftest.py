@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from two_teams import Team, host_of
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "network/tests")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "network/tests"), str(Path(__file__).parents[3] / ".collections")]
 from behind_edges import EdgeClient
 
 

@@ -176,6 +176,9 @@ def telling_systemd(send: object) -> object:
     async def told(message: dict) -> None:
         await send(message)
         if message["type"] == "lifespan.startup.complete":
+            import mcp_gateway_drain
+
+            mcp_gateway_drain.install()
             notify("READY=1")
             tasks.append(asyncio.get_running_loop().create_task(beat()))
         elif message["type"] == "lifespan.shutdown.complete":

@@ -139,6 +139,22 @@ def test_b2_a_killed_bridge_leaves_no_orphan_and_its_socket_refuses_nobody(start
         early.close()
 
 
+def test_a_bridge_that_is_restarted_under_load_fails_no_call(start) -> None:
+    """Its callers keep their connections: none of these is closed under a request that is on its way."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        listening.set_inheritable(True)
+        bridge = start(listening=listening)
+
+        def restart() -> None:
+            running = bridge
+            for _ in range(3):
+                running.stop()
+                running = start(listening=listening)
+
+        right, wrong = under_load(bridge, restart)
+    assert wrong == [] and right > 100
+
+
 def test_b3_a_call_that_takes_too_long_is_cancelled_at_the_server_and_the_next_one_gets_its_own_answer(start) -> None:
     bridge = start(limits={"call_seconds": 1})
     answer = bridge.call("sleep", seconds=3, text="late")

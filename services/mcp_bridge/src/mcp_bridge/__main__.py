@@ -39,16 +39,16 @@ if typing.TYPE_CHECKING:
 log = logging.getLogger("mcp_bridge")
 
 
-def listening_socket(config: Config) -> socket.socket:
-    """Inherited (systemd's LISTEN_FDS, or a number in the configuration), so that a restart refuses nobody; else our own."""
+def listening_socket(config: Config) -> tuple[socket.socket, bool]:
+    """Inherited (systemd's LISTEN_FDS, or a number in the configuration), so that a restart refuses nobody; else our own. And whether it is inherited."""
     inherited = 3 if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1" else config.fd
     if inherited is not None:
-        return socket.socket(fileno=inherited)
+        return socket.socket(fileno=inherited), True
     listening = socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((config.host, config.port))
     listening.listen(1024)
-    return listening
+    return listening, False
 
 
 def link_maker(config: Config, source: list[str]) -> Link:
@@ -72,7 +72,7 @@ def users(config: Config, names: tuple[str, int, list[str]]) -> tuple[UserServic
 
 
 async def run(config: Config, source: list[str], bearers: list[str]) -> None:
-    listening = listening_socket(config)
+    listening, inherited = listening_socket(config)
     names = (bearers[0], listening.getsockname()[1], config.allowed_hosts)
     if config.users is None:
         service = Service(config, lambda: link_maker(config, source))
@@ -106,7 +106,7 @@ async def run(config: Config, source: list[str], bearers: list[str]) -> None:
     beating = asyncio.get_running_loop().create_task(beat())
     notify("READY=1")  # whoever calls from now on waits for the wrapped server, and no longer for this process
     try:
-        await serve(web, listening, config.limits)
+        await serve(web, listening, config.limits, inherited=inherited)
     finally:
         notify("STOPPING=1")
         beating.cancel()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP server (uvicorn), with two bounds that it lacks: on the time that a client may take to send a request's head, and on idle connections."""
+"""The HTTP server (uvicorn), with two bounds that it lacks: on the time that a client may take to send a request's head, and on idle connections.
+
+And a stop that closes no connection under a request: uvicorn closes those without one at once, though the client may have sent its next one already.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ from mcp_bridge.web import Web
 
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 10
+#: After which, when it stops, a connection without a request is closed as it is.
+DRY_SECONDS = 2.0
+#: Looks in a row at which no connection is there: one that was just taken becomes one a little later.
+SETTLED = 5
 
 
 def bounded_protocol(seconds: float, most: int) -> type[HttpToolsProtocol]:
@@ -61,8 +68,25 @@ def bounded_protocol(seconds: float, most: int) -> type[HttpToolsProtocol]:
     return Bounded
 
 
-async def serve(web: Web, listening: object, limits: Limits) -> None:
-    """Until SIGTERM or SIGINT; calls in flight may finish."""
+class RunsDry(uvicorn.Server):
+    """Where somebody else holds the listening socket, so that who connects meanwhile waits for the next process: every answer says
+    ``Connection: close``, until no connection is left or those that are left have been silent for a while."""
+
+    async def shutdown(self, sockets: list | None = None) -> None:
+        for listening in self.servers:
+            listening.close()
+        close = (b"connection", b"close")
+        self.server_state.default_headers = [*self.server_state.default_headers, close]
+        loop = asyncio.get_running_loop()
+        ends, quiet = loop.time() + DRY_SECONDS, 0
+        while quiet < SETTLED and loop.time() < ends:
+            await asyncio.sleep(0.02)
+            quiet = 0 if self.server_state.connections else quiet + 1
+        await super().shutdown(sockets)
+
+
+async def serve(web: Web, listening: object, limits: Limits, *, inherited: bool) -> None:
+    """Until SIGTERM or SIGINT; calls in flight may finish. ``inherited``: the listening socket outlives this process."""
     config = uvicorn.Config(
         web,
         http=bounded_protocol(limits.request_seconds, limits.max_connections),
@@ -77,4 +101,4 @@ async def serve(web: Web, listening: object, limits: Limits) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    await uvicorn.Server(config).serve(sockets=[listening])
+    await (RunsDry if inherited else uvicorn.Server)(config).serve(sockets=[listening])

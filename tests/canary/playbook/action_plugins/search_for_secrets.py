@@ -49,7 +49,10 @@ class ActionModule(TeamAction):
             _write(folder / "hosts", hosts)
             return {**result, "changed": False}
         name = task_vars["inventory_hostname"]
-        answer, why = self._on_host(orders.host(declared, secrets, options), task_vars)
+        order = orders.host(declared, secrets, options)
+        if task_vars.get("ansible_connection") == "local":
+            order["exempt"] += orders.operators_keys(env.key_file)
+        answer, why = self._on_host(order, task_vars)
         if answer is None:
             return {**result, "failed": True, "msg": why}
         _write(folder / f"host {name}.json", answer)
