@@ -20,7 +20,7 @@ def without_prod(folder: Path) -> tuple[str, str]:
 
 
 def of_prod(lines: set[str]) -> list[str]:
-    return sorted(line for line in lines if "-prod" in line and "/site-packages/" not in line and "/node_modules/" not in line and "/log/removed/" not in line)
+    return sorted(line for line in lines if "-prod" in line and "/site-packages/" not in line and "/node_modules/" not in line and "/usr/share/" not in line and "/log/removed/" not in line)
 
 
 def test_an_environment_goes_and_the_other_never_notices(client, team, database, tmp_path):
