@@ -74,7 +74,14 @@ def problems(declared: dict[str, Any]) -> list[Problem]:
     found = _same_names(declared)
     twice = {problem.place.removesuffix(".name") for problem in found}
     declared = {**declared, "mcp_environments": [one for one in declared["mcp_environments"] if one[PLACE] not in twice and not _declaration.is_absent(one)]}
-    return [*found, *_same_databases(declared), *_same_ports(declared), *_mixed(declared), *_administrator(declared)]
+    return [*found, *_too_many(declared), *_same_databases(declared), *_same_ports(declared), *_mixed(declared), *_administrator(declared)]
+
+
+def _too_many(declared: dict[str, Any]) -> list[Problem]:
+    """Each service has loopback ports of its own for ``translate``, of which there are so many."""
+    low, high = _declaration.TRANSLATE_RANGE
+    number, most = len(_declaration.services(declared)), (high - low + 1) // _declaration.TRANSLATE_PORTS
+    return [Problem("mcp_environments", f"{number} services are more than a team can have ({most})", "make two teams of it")] if number > most else []
 
 
 def on_hosts(declared: dict[str, Any], hosts: list[str], host: str) -> list[Problem]:

@@ -273,3 +273,12 @@ def test_what_the_bridge_wraps_is_one_variable(wrapper: str) -> None:
     service = _manifest.manifest({**DECLARATION, "mcp_wrapper": wrapper}, PROGRAMS)["services"]["postgres-dev"]
     assert service["bridge"]["wrapper"] == wrapper and service["bridge"]["guard"] is True
     assert service["wrapped"]["environment"]["PGOPTIONS"] == "-c statement_timeout=60000 -c standard_conforming_strings=on"
+
+
+def test_more_services_than_there_are_ports_for_are_a_mistake_and_no_endless_search() -> None:
+    def told(number: int) -> list[str]:
+        environments = [{"name": f"e{index}", "postgres": POSTGRES} for index in range(number)]
+        return [str(one) for one in _declaration_across._too_many({**DECLARATION, "mcp_environments": environments})]
+
+    assert told(692) == []
+    assert [one.partition(". ")[0] for one in told(693)] == ["mcp_environments: 693 services are more than a team can have (692)"]

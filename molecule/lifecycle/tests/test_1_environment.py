@@ -19,8 +19,12 @@ def without_prod(folder: Path) -> tuple[str, str]:
     return "-e", f"@{path}"
 
 
+#: Where other names have "-prod" in them too.
+PACKAGES = ("/site-packages/", "/node_modules/", "/usr/share/")
+
+
 def of_prod(lines: set[str]) -> list[str]:
-    return sorted(line for line in lines if "-prod" in line and "/site-packages/" not in line and "/node_modules/" not in line and "/usr/share/" not in line and "/log/removed/" not in line)
+    return sorted(line for line in lines if "-prod" in line and not any(part in line for part in (*PACKAGES, "/log/removed/")))
 
 
 def test_an_environment_goes_and_the_other_never_notices(client, team, database, tmp_path):
