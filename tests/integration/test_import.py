@@ -122,8 +122,8 @@ def test_mistakes_are_told_at_once_after_the_table(tmp_path, ca) -> None:
 
 
 def test_what_a_gateway_that_runs_has_registered_is_shown_and_nothing_secret_of_it(demo, tmp_path, ca) -> None:
-    """The demo's own gateway: its databases are taken for the team's, by their names; people's bridges want a credential, so they stay behind."""
-    guide(tmp_path / "from", {"postgres-dev": f"postgresql://u:{PASSWORD}@db.internal:5432/shop"}, ca)
+    """The demo's own gateway. demo-dev-postgres is taken for the new team's by its name; the others want a credential, so they stay behind."""
+    guide(tmp_path / "from", {"postgres-demodev": f"postgresql://u:{PASSWORD}@db.internal:5432/shop"}, ca)
     (tmp_path / "from/gateways.txt").unlink()
     key, admin = demo.env.read()["JWT_SECRET_KEY"], "mcp-admin@demo.example"
     address = f"http://127.0.0.1:{demo.state['ports']['gateway']}"
@@ -136,7 +136,7 @@ def test_what_a_gateway_that_runs_has_registered_is_shown_and_nothing_secret_of_
     shown = import_(tmp_path, tmp_path / "from", "-vvvv", "-e", f"import_gateway={address}")
     assert shown.returncode == 0 and key not in shown.stdout and "eyJ" not in shown.stdout, shown.stdout
     rows = [" ".join(line.split()) for line in shown.stdout.splitlines() if line.strip().startswith(address)]
-    assert any("postgres-dev" in row and "taken as postgres-dev" in row for row in rows), rows
+    assert any("gateway demo-dev-postgres taken as postgres-demodev" in row for row in rows), rows
     assert any("needs a credential (bearer)" in row for row in rows) and any("virtual servers left" in row for row in rows), rows
 
 
