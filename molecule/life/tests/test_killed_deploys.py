@@ -11,7 +11,7 @@ from operating import REPOSITORY, killed_deploy_is_finished
 
 #: In the conditions of tasks that such a deploy does not start.
 NOT_HERE = ("wrapped_services_host_node", "missing_packages", "_runtime_other_gateways")
-ORDER = ("host_tools", "gateway", "wrapped_services", "bridge", "runtime", "registry")
+ORDER = ("databases", "host_tools", "gateway", "wrapped_services", "bridge", "runtime", "registry", "leftovers", "record")
 
 
 def moments() -> list[str]:
