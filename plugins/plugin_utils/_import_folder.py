@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -62,9 +63,10 @@ class Reader:
 
     @property
     def stamp(self) -> str:
-        """Names, sizes and times of what was read: nothing of its content. Of a gateway what it has registered."""
+        """Names, sizes and times of what was read: nothing of its content. Of a gateway's registrations a digest: a URL may have a key in it."""
         files = [f"{name}:{found.st_mtime_ns}:{found.st_size}:{found.st_ino}" for name, found in sorted(self._read.items())]
-        return "|".join([*files, *(f"{address}:{sorted(map(str, found))}" for address, found in self.folder.registered.items())])
+        registered = str(sorted((address, sorted(map(str, found))) for address, found in self.folder.registered.items()))
+        return "|".join([*files, hashlib.sha256(registered.encode()).hexdigest()])
 
     def registered(self, address: str, registrations: list[Registration], findings: list[Finding]) -> None:
         """What an existing gateway has, beside the folder."""

@@ -51,7 +51,7 @@ def _read_by_role(name: str) -> frozenset[str]:
         specs = yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"]
         found |= {option for spec in specs.values() for option in spec.get("options") or {}}
     for file in [*folder.glob("tasks/**/*.yml"), *folder.glob("vars/*.yml"), *folder.glob("defaults/*.yml")]:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Yaml)  # noqa: S506
+        content = yaml.load(file.read_text(encoding="utf-8"), _Yaml)  # noqa: S506 -- a SafeLoader
         found |= _variables(content)
         for key, value in _pairs(content):
             if key.rpartition(".")[2] in INCLUDES and value["name"] != name:

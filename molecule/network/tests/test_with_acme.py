@@ -18,7 +18,7 @@ CADDYFILE = f"""
 {{
     admin off
     skip_install_trust
-    storage file_system /root/acme
+    storage file_system /opt/acme
     http_port 9080
     https_port {PORT}
 }}
@@ -42,9 +42,9 @@ def authority(teams, client) -> Iterator[str]:
     program = teams["team_a"].host.check_output("command -v caddy")
     copied = subprocess.run(["docker", "cp", f"mcp-tenancy-team-a-gw1:{program}", "-"], check=True, capture_output=True)
     subprocess.run(["docker", "cp", "-", "mcp-tenancy-database:/usr/local/bin/"], input=copied.stdout, check=True, capture_output=True)
-    host.check_output("sh -c %s", f"mkdir -p /root/acme && printf '%s' '{CADDYFILE}' >/root/acme/Caddyfile")
-    host.check_output("systemd-run --unit acme-server --setenv=HOME=/root /usr/local/bin/caddy run --config /root/acme/Caddyfile --adapter caddyfile")
-    root = host.file("/root/acme/pki/authorities/local/root.crt")
+    host.check_output("sh -c %s", f"mkdir -p /opt/acme && printf '%s' '{CADDYFILE}' >/opt/acme/Caddyfile")
+    host.check_output("systemd-run --unit acme-server --setenv=HOME=/root /usr/local/bin/caddy run --config /opt/acme/Caddyfile --adapter caddyfile")
+    root = host.file("/opt/acme/pki/authorities/local/root.crt")
     until(lambda: root.exists and host.socket(f"tcp://{PORT}").is_listening, 30, "the ACME server is there")
     client.place(AUTHORITIES, client.host.file(AUTHORITIES).content_string + "\n" + root.content_string)
     yield root.content_string
