@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,15 +16,17 @@ from pathlib import Path
 from ansible_collections.mcp.tenancy.plugins.module_utils import _account_batch, _accounts, _connection_string, _declaration
 from demo import logins, postgres
 from demo import state as demo_state
+from tests.bench_rotation import modules
+from tests.bench_rotation.done import succeeded
+from tests.bench_users.bare import bare
 from tests.integration.conftest import HOME, Demo, make
-from tests.integration.load import Load, under_load
+from tests.integration.load import under_load
+from tests.integration.users_bridge import Databases, question
 
 SIZES = (1, 10, 100)
-
-
-def succeeded(done: subprocess.CompletedProcess) -> None:
-    if done.returncode:
-        raise SystemExit(f"bench: a step ended with {done.returncode}:\n{done.stdout[-3000:]}")
+ENGINES = ("postgres", "mongodb")
+#: Between these two, both included, lies what the issue calls "set to verified".
+SET, VERIFIED = "credential_accounts", "gateway_logins"
 
 
 def rotated(demo: Demo) -> None:
@@ -54,11 +55,7 @@ def measured(demo: Demo, work: Callable[[Demo], None]) -> dict[str, float]:
         work(demo)
         took = time.monotonic() - began
     seconds = sorted(seconds for _began, seconds in load.seconds)
-    return {"calls": len(seconds), "failed or wrong": len(load.wrong), "longest": _pause(load), "p99": seconds[int(len(seconds) * 0.99)], "whole run": took}
-
-
-def _pause(load: Load) -> float:
-    return load.longest
+    return {"calls": len(seconds), "failed or wrong": len(load.wrong), "longest": load.longest, "p99": seconds[int(len(seconds) * 0.99)], "whole run": took}
 
 
 def nothing_and_one(demo: Demo, repetitions: int) -> dict[str, float]:
@@ -70,6 +67,25 @@ def nothing_and_one(demo: Demo, repetitions: int) -> dict[str, float]:
             succeeded(demo.playbook("rotate.yml", *([] if name == "nothing due" else ["-e", f"mcp_rotate={name}"])))
             times.append(time.monotonic() - began)
     return {name: statistics.median(times) for name, times in found.items()}
+
+
+def alone(demo: Demo, repetitions: int) -> dict[str, dict[str, float]]:
+    """For one credential of each engine, medians in seconds: what modules take beyond being started, and the bare wrapped server to its first answer."""
+    nothing, databases, found = modules.that_does_nothing(demo), Databases(demo), {}
+    for engine in ENGINES:
+        told: dict[str, list[float]] = {"modules": [], "set to verified": [], "reload": [], "server": []}
+        for _ in range(repetitions):
+            ran = [(name, seconds - nothing) for name, seconds in modules.of_rotation(demo, "-e", f"mcp_rotate={engine}-dev")]
+            names = [name for name, _seconds in ran]
+            walk = ran[names.index(SET) : names.index(VERIFIED) + 1]
+            told["modules"].append(sum(seconds for _name, seconds in ran))
+            told["set to verified"].append(sum(seconds for _name, seconds in walk))
+            told["reload"].append(sum(seconds for name, seconds in walk if name == "bridge_generations"))
+            (person,) = databases.crowd(engine, 1)
+            with bare(demo, engine, person) as server:
+                told["server"].append(server.first_answer(question(engine, person)))
+        found[engine] = {name: statistics.median(values) for name, values in told.items()} | {"count": len(ran), "nothing": nothing}
+    return found
 
 
 def accounts(demo: Demo) -> dict[int, float]:
@@ -105,7 +121,7 @@ def checked(results: dict[str, dict]) -> None:
         raise SystemExit(f"bench: {wrong[0]}")
 
 
-def tables(under: dict[str, dict], runs: dict[str, float], sizes: dict[int, float]) -> str:
+def tables(under: dict[str, dict], runs: dict[str, float], own: dict[str, dict], sizes: dict[int, float]) -> str:
     lines = [
         "| all four credentials, 8 callers | calls | failed or wrong | longest call, s | p99, s | whole run, s |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -114,6 +130,11 @@ def tables(under: dict[str, dict], runs: dict[str, float], sizes: dict[int, floa
         lines.append(f"| {name} | {one['calls']} | {one['failed or wrong']} | {one['longest']:.2f} | {one['p99']:.2f} | {one['whole run']:.1f} |")
     lines += ["", "| rotate.yml, `mcp_wrapper: bridge` | seconds | beyond nothing due |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {seconds:.1f} | {seconds - runs['nothing due']:.1f} |" for name, seconds in runs.items()]
+    lines += ["", "| one credential: the modules' own seconds | modules | all | set to verified | the bare server's first answer | set to verified beyond it |"]
+    lines.append(f"| --- |{' ---: |' * 5}")
+    for name, one in own.items():
+        beyond = one["set to verified"] - one["server"]
+        lines.append(f"| {name} | {one['count']} | {one['modules']:.2f} | {one['set to verified']:.2f} | {one['server']:.2f} | {beyond:.2f} |")
     lines += ["", "| logins set and proven in PostgreSQL | seconds | each, of one alone |", "| ---: | ---: | ---: |"]
     lines += [f"| {size} | {seconds:.2f} | {seconds / size / sizes[1]:.2f} |" for size, seconds in sizes.items()]
     return "\n".join(lines)
@@ -130,15 +151,15 @@ def main() -> None:
         for wrapper in ("translate", "bridge"):
             succeeded(demo.deploy("-e", f"mcp_wrapper={wrapper}"))
             under[f"rotate.yml, {wrapper}"] = measured(demo, rotated)
-        runs, sizes = nothing_and_one(demo, given.repetitions), accounts(demo)
+        runs, own, sizes = nothing_and_one(demo, given.repetitions), alone(demo, given.repetitions), accounts(demo)
         before = demo.env.read()
         under["stop, change, start (translate)"] = measured(demo, stopped_changed_started)
         demo.env.write(before)
     finally:
         make("demo-stop")
     if given.json:
-        given.json.write_text(json.dumps({"under load": under, "runs": runs, "sizes": sizes}, indent=2))
-    print(tables(under, runs, sizes))
+        given.json.write_text(json.dumps({"under load": under, "runs": runs, "own": own, "sizes": sizes}, indent=2))
+    print(tables(under, runs, own, sizes))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -20,22 +19,15 @@ import httpx
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
 from tests.bench import usage
-from tests.bench_rotation.__main__ import succeeded
-from tests.bench_users.bare import Bare
+from tests.bench_rotation.done import succeeded
+from tests.bench_users.bare import bare
 from tests.integration.conftest import HOME, Demo, make
-from tests.integration.users_bridge import Databases, Person, UsersBridge, configuration, is_right, question, rounds, running, wait_for
+from tests.integration.users_bridge import Databases, Person, UsersBridge, is_right, question, rounds, running, wait_for
 
 #: How many people at a time; dense has them all in one process.
 CROWDS = {("postgres", "process"): (1, 8, 30), ("mongodb", "process"): (1, 4, 10), ("postgres", "dense"): (1, 50, 200), ("mongodb", "dense"): (1, 50, 200)}
 WARM_CALLS, LOAD_CALLS = 300, 1500
 ENGINES = ("postgres", "mongodb")
-
-
-def crowd(databases: Databases, engine: str, number: int) -> list[Person]:
-    """As many as that, with new passwords: nobody has a process yet."""
-    people = [Person(f"crowd{count}") for count in range(number)]
-    (databases.add_postgres if engine == "postgres" else databases.add_mongodb)(*people)
-    return people
 
 
 def timed_call(bridge: UsersBridge, engine: str, person: Person) -> float:
@@ -47,26 +39,12 @@ def timed_call(bridge: UsersBridge, engine: str, person: Person) -> float:
     return seconds
 
 
-def bare(demo: Demo, engine: str, person: Person) -> Bare:
-    """The wrapped server as it is, with this person's login."""
-    config = configuration(demo, engine, Path("/nowhere"), {})
-    environment = {**config["environment"], "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    if engine == "postgres":
-        environment |= {"PGUSER": person.login, "PGPASSWORD": person.password}
-    else:
-        users = config["users"]
-        options = f"authSource=admin&tls=true&authMechanism=SCRAM-SHA-256&tlsCAFile={users['ca']}"
-        login = f"{person.login}:{person.password}"
-        environment["MDB_MCP_CONNECTION_STRING"] = f"mongodb://{login}@{users['host']}:{users['port']}/{users['database']}?{options}"
-    return Bare(config["command"], environment)
-
-
 def first_answers(demo: Demo, databases: Databases, engine: str, repetitions: int, folder: Path, users: dict) -> dict[str, float]:
     """Seconds to the first right answer, and MiB after it: the bare server and somebody new at the bridge, in turn."""
     found: dict[str, list[float]] = {"bare": [], "cold": [], "bare MiB": [], "MiB": []}
     with running(demo, engine, folder, {**users, "spares": 0}) as bridge:
         for _ in range(repetitions + 1):  # the first of each warms the page cache
-            (person,) = crowd(databases, engine, 1)
+            (person,) = databases.crowd(engine, 1)
             with bare(demo, engine, person) as server:
                 found["bare"].append(server.first_answer(question(engine, person)))
                 found["bare MiB"].append(usage.pss([server.pid]))
@@ -80,7 +58,7 @@ def from_a_spare(demo: Demo, databases: Databases, engine: str, repetitions: int
     found = []
     with running(demo, engine, folder, {"spares": 1}) as bridge:
         for _ in range(repetitions):
-            (person,) = crowd(databases, engine, 1)
+            (person,) = databases.crowd(engine, 1)
             wait_for(
                 lambda: bridge.status()["users"]["spares"] == 1 and usage.is_idle([one for one in bridge.descendants() if one != bridge.pid()]), "a spare waits"
             )
@@ -109,7 +87,7 @@ def plain(bridge: UsersBridge, engine: str, headers: list[tuple[str, str]]) -> f
 
 def warm(demo: Demo, databases: Databases, engine: str, folder: Path, users: dict) -> dict[str, float]:
     """Milliseconds of a call, p50, at the shared service and at the one for people, in turn on two open connections."""
-    (person,) = crowd(databases, engine, 1)
+    (person,) = databases.crowd(engine, 1)
     found: dict[str, list[float]] = {"shared": [], "own": []}
     with running(demo, engine, folder, users) as bridge, shared(demo, engine) as other:
         from tests.integration.users_bridge import TOKEN
@@ -127,7 +105,7 @@ def crowds(demo: Demo, databases: Databases, engine: str, kind: str, folder: Pat
     for number in CROWDS[engine, kind]:
         users = {"most": max(30, number), "idle_seconds": 3600, **({"dense": True} if kind == "dense" else {})}
         with running(demo, engine, folder / str(number), users) as bridge:
-            people = crowd(databases, engine, number)
+            people = databases.crowd(engine, number)
             for person in people:
                 timed_call(bridge, engine, person)
             began = time.perf_counter()

@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
+from pathlib import Path
+
+from tests.integration.conftest import Demo
+from tests.integration.users_bridge import Person, configuration
 
 
 class Bare:
@@ -51,3 +56,17 @@ class Bare:
     def _tell(self, message: dict) -> None:
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
+
+
+def bare(demo: Demo, engine: str, person: Person) -> Bare:
+    """The wrapped server as it is, with this person's login."""
+    config = configuration(demo, engine, Path("/nowhere"), {})
+    environment = {**config["environment"], "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    if engine == "postgres":
+        environment |= {"PGUSER": person.login, "PGPASSWORD": person.password}
+    else:
+        users = config["users"]
+        options = f"authSource=admin&tls=true&authMechanism=SCRAM-SHA-256&tlsCAFile={users['ca']}"
+        login = f"{person.login}:{person.password}"
+        environment["MDB_MCP_CONNECTION_STRING"] = f"mongodb://{login}@{users['host']}:{users['port']}/{users['database']}?{options}"
+    return Bare(config["command"], environment)

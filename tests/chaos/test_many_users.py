@@ -28,16 +28,10 @@ def databases(demo) -> Databases:
     return Databases(demo)
 
 
-def crowd(databases: Databases, engine: str, number: int) -> list[Person]:
-    people = [Person(f"crowd{count}") for count in range(number)]
-    (databases.add_postgres if engine == "postgres" else databases.add_mongodb)(*people)
-    return people
-
-
 @pytest.mark.parametrize("engine", APART)
 def test_u2_processes_of_their_own_20000_calls_none_as_another(demo, databases, tmp_path, engine) -> None:
     number, at_once = APART[engine]
-    people, calls = crowd(databases, engine, number), CALLS * number // 40
+    people, calls = databases.crowd(engine, number), CALLS * number // 40
     with running(demo, engine, tmp_path, {"most": number}) as bridge:
         assert rounds(bridge, people, calls, at_once, engine) == [], bridge.log[-2000:]
         assert len(bridge.people()) == number and bridge.status()["evicted"] == 0
@@ -46,7 +40,7 @@ def test_u2_processes_of_their_own_20000_calls_none_as_another(demo, databases, 
 @pytest.mark.parametrize("engine", DENSE)
 def test_u2_dense_200_people_20000_calls_none_as_another(demo, databases, tmp_path, engine) -> None:
     number, at_once = DENSE[engine]
-    people = crowd(databases, engine, number)
+    people = databases.crowd(engine, number)
     with running(demo, engine, tmp_path, {"dense": True, "idle_seconds": 3600}) as bridge:
         assert rounds(bridge, people, CALLS // 2, at_once, engine) == [], bridge.log[-2000:]
         assert len(bridge.people()) == number
@@ -54,7 +48,7 @@ def test_u2_dense_200_people_20000_calls_none_as_another(demo, databases, tmp_pa
 
 def test_u2_2000_calls_through_the_gateway_none_as_another(demo, databases) -> None:
     """The demo's own service for people, with those who are not its own."""
-    people = crowd(databases, "postgres", 20)
+    people = databases.crowd("postgres", 20)
     entry = json.loads((demo.home / "client-alice.json").read_text())["mcpServers"][SERVER]
     shared = {name: value for name, value in entry["headers"].items() if not name.startswith("X-Database")}
     shared |= {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}

@@ -75,3 +75,17 @@ def test_ansible_vault_opens_the_operators_file(demo) -> None:
     vault = str(demo.home / "control/vault.key")
     done = demo.run(".venv/bin/ansible-vault", "view", "--vault-id", f"demo@{vault}", str(demo.home / "control/.env"))
     assert done.returncode == 0 and "POSTGRES_PROD_ADMIN_CONNECTION_STRING='postgresql://" in done.stdout
+
+
+def test_ansible_vault_edits_the_operators_file(demo, tmp_path) -> None:
+    """As somebody does who puts in another variable: what was there stays, byte for byte, and so do the file's rights."""
+    editor, path, before = tmp_path / "editor", demo.home / "control/.env", demo.env.read()
+    editor.write_text('#!/bin/sh\nprintf \'%s\\n\' "ADDED_BY_HAND=\'# of \\"hers\\"\'" >>"$1"\n')
+    editor.chmod(0o755)
+    kept = path.read_bytes()
+    try:
+        done = demo.run(".venv/bin/ansible-vault", "edit", "--vault-id", f"demo@{demo.home}/control/vault.key", str(path), EDITOR=str(editor))
+        assert done.returncode == 0, done.stdout
+        assert demo.env.read() == {**before, "ADDED_BY_HAND": '# of "hers"'} and stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        path.write_bytes(kept)

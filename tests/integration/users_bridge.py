@@ -65,6 +65,12 @@ class Databases:
     def admin(self) -> psycopg.Connection:
         return postgres.admin(self.state, DATABASE)
 
+    def crowd(self, engine: str, number: int) -> list[Person]:
+        """As many people as that, with new passwords: nobody has a process yet."""
+        people = [Person(f"crowd{count}") for count in range(number)]
+        (self.add_postgres if engine == "postgres" else self.add_mongodb)(*people)
+        return people
+
     def add_postgres(self, *people: Person) -> None:
         """Each may read one table, and in it, by row security, their own rows."""
         with self.admin() as connection, connection.transaction():

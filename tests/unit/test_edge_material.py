@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,16 @@ def test_a_key_may_be_encrypted_with_the_teams_key_only(folder: Folder) -> None:
     folder.put(certificate, _team_env.encrypt(pem(key), b"o" * 32, "team_a"))
     (told,) = folder.problems()
     assert "another key than the team's" in told
+
+
+def test_a_key_that_ansible_vault_encrypted_as_the_page_says(folder: Folder, tmp_path: Path) -> None:
+    certificate, key = pair([NAME])
+    folder.put(certificate, pem(key))
+    folder.material()  # writes the vault key
+    vault = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt", "--vault-id", f"team_a@{tmp_path}/vault.key", "--encrypt-vault-id", "team_a"]
+    subprocess.run([*vault, str(tmp_path / "files/edge.key")], check=True, capture_output=True)
+    assert b"PRIVATE KEY" not in (tmp_path / "files/edge.key").read_bytes()
+    assert folder.problems() == [] and pem(key).decode().strip() in folder.material().given()
 
 
 @pytest.mark.parametrize("names", [[NAME, UI["name"]], ["*.team-a.internal"]])

@@ -6,6 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,7 @@ from mcp_bridge.audit import Audit, broken
 from mcp_bridge.config import ConfigError, from_file, from_manifest
 from mcp_bridge.errors import BridgeError
 from mcp_bridge.rate import Rate
-from running_bridge import wait_for
+from running_bridge import SOURCES, wait_for
 
 
 def rows(count: int) -> dict:
@@ -79,6 +81,23 @@ def test_a_line_that_was_cut_off_stays_as_evidence(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     write(path, 1)
     assert broken(path) == 3
+
+
+def test_what_an_operator_types_says_so_by_its_exit_too(tmp_path: Path) -> None:
+    whole, gap = tmp_path / "whole", tmp_path / "gap"
+    write(whole, 3)
+    gap.write_bytes(b"".join(whole.read_bytes().splitlines(keepends=True)[1:]))
+
+    def ask(*names: Path) -> tuple[int, str]:
+        command = [sys.executable, "-m", "mcp_bridge.audit", *names]
+        done = subprocess.run(command, env={"PYTHONPATH": str(SOURCES)}, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert ask(whole) == (0, f"{whole}: the chain is whole\n")
+    assert ask(whole, gap) == (1, f"{whole}: the chain is whole\n{gap}: line 1 does not follow from the one before it\n")
+    code, told = ask(tmp_path / "none", gap)
+    assert code == 2 and "none: cannot be read (No such file or directory)" in told and "gap: line 1" in told
+    assert ask()[0] == 2
 
 
 TOKEN = "t" * 32

@@ -79,7 +79,22 @@ def broken(path: Path) -> int | None:
     return None
 
 
+def main(names: list[str]) -> int:
+    """A line for each file. 0: every chain is whole; 1: one is not; 2: one could not be read, or none was named."""
+    worst = 0 if names else 2
+    if not names:
+        print("python -m mcp_bridge.audit FILE…: is a line missing, or was one changed?", file=sys.stderr)
+    for name in names:
+        try:
+            line = broken(Path(name))
+        except OSError as error:
+            print(f"{name}: cannot be read ({error.strerror})", file=sys.stderr)
+            worst = 2
+            continue
+        print(f"{name}: " + ("the chain is whole" if line is None else f"line {line} does not follow from the one before it"))
+        worst = max(worst, int(line is not None))
+    return worst
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        where = broken(Path(name))
-        print(f"{name}: " + ("the chain is whole" if where is None else f"line {where} does not follow from the one before it"))
+    sys.exit(main(sys.argv[1:]))
