@@ -8,38 +8,24 @@ was made. Nothing secret is in a picture.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import string
 import sys
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Browser, Dialog, Locator, Page, Playwright, Response, sync_playwright
+from playwright.sync_api import Locator, Page, Playwright, Response, sync_playwright
+
+from tests.pictures.pages import log_in, opened, page_of
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs/pictures"
 ALICE, TEAM, NAME = "alice@demo.example", "demo-dev", "alices-own"
-SIZE = {"width": 1100, "height": 760}
 
 
 def password() -> str:
     """Random text by the gateway's rules: letters and digits take turns."""
     pairs = (secrets.choice(string.ascii_letters) + secrets.choice(string.digits) for _pair in range(12))
     return "".join(pairs) + "-k_W+"
-
-
-def page_of(browser: Browser) -> Page:
-    page = browser.new_context(viewport=SIZE, locale="en-US").new_page()
-    page.on("dialog", Dialog.accept)
-    return page
-
-
-def log_in(page: Page, url: str, email: str, word: str) -> None:
-    page.goto(f"{url}/admin/")
-    page.fill("input[name=email]", email)
-    page.fill("input[name=password]", word)
-    page.click("button[type=submit]")
-    page.wait_for_url(lambda there: "/admin/login" not in there)
 
 
 def picture(page: Page, name: str) -> None:
@@ -164,8 +150,7 @@ def call(url: str, token: dict, login: dict) -> str:
 
 
 def run(playwright: Playwright, given: dict) -> None:
-    alone = [] if os.geteuid() else ["--no-sandbox"]  # which Chromium asks of root; it opens pages of ours only
-    browser = playwright.chromium.launch(executable_path=given["chromium"], args=alone)
+    browser = opened(playwright, given["chromium"])
     PICTURES.mkdir(exist_ok=True)
     word, own = password(), password()
     admin, alice = page_of(browser), page_of(browser)
