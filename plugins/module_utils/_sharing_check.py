@@ -104,7 +104,7 @@ def on_hosts(declared: dict[str, Any], host: str, others: dict[str, dict], place
         return []
     found = []
     if not declared.get(_sharing.CACHE):
-        what = f"is shared by {len(others) + 1} hosts, and {_sharing.CACHE} is not declared: for up to a minute each gateway would not know what another changed or revoked"
+        what = f"is shared by {len(others) + 1} hosts without {_sharing.CACHE}: each would not know for up to a minute what another changed or revoked"
         found.append(Problem(_sharing.DATABASE, what, f"declare {_sharing.CACHE}: {EXAMPLES[_sharing.CACHE]}"))
     for place, environment in placed:
         missing = sorted({host, *others} - set(environment.get("hosts", [host, *others])))

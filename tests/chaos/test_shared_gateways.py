@@ -152,6 +152,18 @@ def test_without_redis_calls_go_on(shared) -> None:
         assert max(revoked(shared, number, " with Redis back")) < AT_ONCE
 
 
+def test_postgresql_ends_all_sessions_and_calls_go_on(shared) -> None:
+    """As when it starts anew: connections that a gateway has at hand are dead, and are found to be before they are used."""
+    assert not shared.register(0, "sessions.json")["failed"]
+    held = shared.entry("sessions.json")
+    with shared.postgres.superuser(DATABASE) as connection:
+        (ended,) = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND usename <> 'postgres'"
+        ).fetchone()
+    assert ended > 1
+    assert [shared.answer(number, held) for number in (0, 1) * 3] == ["one"] * 6
+
+
 def test_both_start_at_once_with_another_encryption_secret(shared) -> None:
     """As own_secrets.yml has them do; what is stored is brought there once, and each can read it."""
     shared.upstreams.bearers["guarded"] = "the bearer of what is behind"

@@ -47,7 +47,7 @@ class Redis:
         self.folder, self.port, self._process = folder, free_port(), None
         pair.written(folder / "server.pem", folder / "server.key")
         (folder / "ca.pem").write_text(authority.pem)
-        rights = "~* &* +@all"
+        rights = "~* &* +@all -@dangerous +info"  # as docs/shared-gateways.md has it
         acl = f"user default off\nuser {USER} on #{hashlib.sha256(ODD.encode()).hexdigest()} {rights}\n"
         (folder / "users.acl").write_text(acl)
         self.start()

@@ -93,7 +93,7 @@ def test_several_hosts_need_a_cache_one_name_and_every_environment() -> None:
     assert on_hosts(SHARED) == [] and on_hosts(DECLARATION) == []
     without = {name: value for name, value in SHARED.items() if name != "mcp_gateway_cache"}
     (line,) = on_hosts(without)
-    assert "would not know what another changed or revoked" in line and "Next: declare mcp_gateway_cache" in line
+    assert "would not know for up to a minute what another changed or revoked" in line and "Next: declare mcp_gateway_cache" in line
     assert on_hosts(without, {}) == [], "one host needs none"
     nameless = {name: value for name, value in SHARED.items() if name != "mcp_public_url"}
     (line,) = on_hosts(nameless)
