@@ -178,9 +178,8 @@ def _gateway(variables: dict[str, Any]) -> list[Problem]:
     settings = variables.get("mcp_gateway_settings") or {}
     if not isinstance(settings, dict):
         return [*found, Problem("mcp_gateway_settings", "must be a mapping of NAME: value", "write LOG_LEVEL: INFO below it")]
-    ours = (
-        set(declaration_rules.GATEWAY_SETTINGS) | {"PORT", "APP_DOMAIN", "DATABASE_URL", "PLATFORM_ADMIN_EMAIL"} | _sharing.SETTINGS
-    ) - declaration_rules.OVERRIDABLE
+    ours = (set(declaration_rules.GATEWAY_SETTINGS) | {"PORT", "APP_DOMAIN", "DATABASE_URL", "PLATFORM_ADMIN_EMAIL"}) - declaration_rules.OVERRIDABLE
+    ours |= _sharing.SETTINGS if _sharing.shares(variables) else set()
     for name, value in settings.items():
         place = f"mcp_gateway_settings.{name}"
         if name in ours:

@@ -27,7 +27,7 @@ POOL = {"DB_POOL_SIZE": "20", "DB_MAX_OVERFLOW": "10"}
 #: What it may not. One gateway checks upstreams for all, at its own loopback: what is down there must not be taken away from the others.
 WITH_DATABASE = {"UNHEALTHY_THRESHOLD": "-1"}
 WITH_CACHE = {"CACHE_TYPE": "redis"}
-#: Settings of the gateway that follow from the two.
+#: Settings of the gateway that follow from the two, and are the team's own without them.
 SETTINGS = {"REDIS_URL", *WITH_DATABASE}
 
 

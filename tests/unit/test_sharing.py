@@ -17,8 +17,8 @@ CACHE = {"host": "redis.internal", "ca": "ca.pem"}
 SHARED = {**DECLARATION, "mcp_gateway_database": DATABASE, "mcp_gateway_cache": CACHE, "mcp_public_url": "https://mcp.team-a.internal"}
 ODD = ["plain", "@ : / % ? # ' \" \\ $ &=+", "%41%zz", "é ü 漢 😀", " leading and trailing ", "x" * 200, "{a} [b]; ,|<>^`~!*()"]
 LOGINS = {
-    "GATEWAY_DATABASE_CONNECTION_STRING": "postgresql://keeper:p%40ss@db.internal:5432/team_a_gateway",
-    "GATEWAY_CACHE_CONNECTION_STRING": "redis://keeper:p%2Fss@redis.internal:6379/0",
+    "GATEWAY_DATABASE_CONNECTION_STRING": _connection_string.render("postgres", "keeper", "p@ss", "db.internal", 5432, "team_a_gateway"),
+    "GATEWAY_CACHE_CONNECTION_STRING": _connection_string.render("redis", "keeper", "p/ss", "redis.internal", 6379, "0"),
 }
 
 
@@ -60,8 +60,8 @@ def test_a_good_declaration_has_no_problem(declaration) -> None:
         ({**SHARED, "mcp_gateway_database": {}}, "mcp_gateway_database", "must be a mapping"),
         ({**DECLARATION, "mcp_gateway_cache": CACHE}, "mcp_gateway_cache", "declare mcp_gateway_database"),
         ({**DECLARATION, "mcp_gateway_databse": DATABASE}, "mcp_gateway_databse", "did you mean mcp_gateway_database"),
-        ({**DECLARATION, "mcp_gateway_settings": {"REDIS_URL": "redis://x"}}, "mcp_gateway_settings.REDIS_URL", "set by the collection"),
-        ({**DECLARATION, "mcp_gateway_settings": {"UNHEALTHY_THRESHOLD": 3}}, "mcp_gateway_settings.UNHEALTHY_THRESHOLD", "set by the collection"),
+        ({**SHARED, "mcp_gateway_settings": {"REDIS_URL": "redis://x"}}, "mcp_gateway_settings.REDIS_URL", "set by the collection"),
+        ({**SHARED, "mcp_gateway_settings": {"UNHEALTHY_THRESHOLD": 3}}, "mcp_gateway_settings.UNHEALTHY_THRESHOLD", "set by the collection"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_the_next_step(declaration, place, says) -> None:
@@ -134,6 +134,7 @@ def test_the_first_host_tells_the_registry() -> None:
 
 
 def test_without_it_nothing_is_different() -> None:
+    assert told({**DECLARATION, "mcp_gateway_settings": {"REDIS_URL": "", "UNHEALTHY_THRESHOLD": 3}}) == []
     own = _declaration.gateway(DECLARATION)["settings"]
     assert _sharing.settings(DECLARATION, own) is own and _sharing.secrets(DECLARATION) == {} and _sharing.urls(DECLARATION, {}) == {}
     assert _manifest.manifest(DECLARATION, PROGRAMS)["services"]["gateway"]["environment"]["DATABASE_URL"] == "sqlite:////srv/mcp/team_a/state/mcp.db"
@@ -216,10 +217,12 @@ def test_their_logins_are_in_the_encrypted_env_and_agree_with_the_declaration() 
 def test_a_host_gets_the_urls_with_the_paths_of_its_cas() -> None:
     values = {**dict.fromkeys(_declaration.OWN_SECRETS, "x"), **LOGINS}
     held = _team_env.projection(values, {**SHARED, "mcp_environments": []}, {"credentials": {}})
-    assert held["GATEWAY_DATABASE_URL"] == (
-        "postgresql+psycopg://keeper:p%40ss@db.internal:5432/team_a_gateway?sslmode=verify-full&sslrootcert=%2Fsrv%2Fmcp%2Fteam_a%2Fetc%2Fca%2Fgateway-database.pem"
-    )
-    assert held["GATEWAY_CACHE_URL"].startswith("rediss://keeper:p%2Fss@redis.internal:6379/0?ssl_cert_reqs=required")
+    url = urlsplit(held["GATEWAY_DATABASE_URL"])
+    assert (url.scheme, url.netloc, url.path) == ("postgresql+psycopg", "keeper:p%40ss@db.internal:5432", "/team_a_gateway")
+    assert parse_qs(url.query) == {"sslmode": ["verify-full"], "sslrootcert": ["/srv/mcp/team_a/etc/ca/gateway-database.pem"]}
+    url = urlsplit(held["GATEWAY_CACHE_URL"])
+    assert (url.scheme, url.netloc, url.path) == ("rediss", "keeper:p%2Fss@redis.internal:6379", "/0")
+    assert parse_qs(url.query)["ssl_ca_certs"] == ["/srv/mcp/team_a/etc/ca/gateway-cache.pem"]
     assert not set(LOGINS) & set(held), "the operator's own form stays on the control node"
 
 

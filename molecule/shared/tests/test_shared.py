@@ -23,9 +23,7 @@ class Behind(Client):
     def __init__(self, host: object, team: Team) -> None:
         super().__init__(host, {"team_a": team})
         self.place(AUTHORITIES, (CONTROL / "team_a/edge-ca.pem").read_text())
-        host.check_output(
-            "sh -c %s", WRAPPER.format(authorities=AUTHORITIES, python=self.python)
-        )
+        host.check_output("sh -c %s", WRAPPER.format(authorities=AUTHORITIES, python=self.python))
         self.python = "/root/python"
 
     def at(self, name: str) -> None:
