@@ -6,10 +6,14 @@ Under systemd, with an edge in front of each: Molecule, shared.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import re
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +89,31 @@ class Team:
 
     def everywhere(self, entry: dict) -> list[tuple[int, str]]:
         return [self.status(host, entry) for host in ("gw1", "gw2")]
+
+    @contextlib.contextmanager
+    def under_load(self) -> Iterator[list]:
+        """Two callers at each host until the block ends; what went wrong."""
+        stop, wrong, calls, entry = threading.Event(), [], itertools.count(), self.entry
+
+        def caller(host: str) -> None:
+            while not stop.is_set():
+                try:
+                    assert self.status(host, entry)[0] == 200
+                except (AssertionError, httpx.HTTPError, LookupError, ValueError) as error:
+                    wrong.append(f"{host}: {type(error).__name__} {error}")
+                next(calls)
+                time.sleep(0.1)
+
+        callers = [threading.Thread(target=caller, args=(host,)) for host in ("gw1", "gw2") * 2]
+        for thread in callers:
+            thread.start()
+        try:
+            yield wrong
+        finally:
+            stop.set()
+            for thread in callers:
+                thread.join()
+            print(f"{next(calls)} calls, {len(wrong)} failed")
 
     def rows(self) -> dict[str, list]:
         with psycopg.connect(**admin(self.demo), dbname=DATABASE) as connection:
@@ -213,7 +242,9 @@ def test_one_clients_file_works_at_each_host(team) -> None:
 
 def test_rotation_is_seen_through_the_gateway_of_each_host(team) -> None:
     before = team.everywhere(team.entry)
-    team.done("rotate.yml", "-e", "mcp_rotate=all")
+    with team.under_load() as wrong:
+        team.done("rotate.yml", "-e", "mcp_rotate=all")
+    assert wrong == []
     after = team.everywhere(team.entry)
     assert after[0] == after[1] and after[0][0] == 200 and after[0][1] != before[0][1]
     assert set(recaps(team.done("deploy.yml")).values()) == {0}
@@ -237,7 +268,10 @@ def test_status_tells_of_what_is_shared(team) -> None:
 
 
 def test_our_own_secrets_are_changed_on_both(team) -> None:
-    team.done("own_secrets.yml", "-e", "mcp_own_secrets=bearers,encryption,admin")
+    with team.under_load() as wrong:
+        team.done("own_secrets.yml", "-e", "mcp_own_secrets=bearers,admin")
+    assert wrong == []
+    team.done("own_secrets.yml", "-e", "mcp_own_secrets=encryption")
     assert [status for status, _login in team.everywhere(team.entry)] == [200, 200]
     refused = team.playbook("own_secrets.yml", "-e", "mcp_own_secrets=encryption", "-e", "mcp_serial=1")
     assert refused.returncode and "run without mcp_serial" in flat(refused.stdout)
