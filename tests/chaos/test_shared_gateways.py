@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _sharing
-from tests.gateway_alone import python_of_gateway
+from tests.gateway_alone import Gateway, free_port, python_of_gateway
 from tests.integration.database_tls.authority import Authority
 from tests.integration.shared_gateways import DATABASE, ODD, Shared, shared_gateways
 from tests.integration.test_registry import MUTATING
@@ -192,6 +192,19 @@ def test_s1_logins_are_in_no_log_and_behind_no_door(shared) -> None:
                 assert said.status_code == 403 and "rediss" not in said.text
     for process in shared.processes:
         assert all(form.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes() for form in forms)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_s1_a_login_that_is_refused_is_not_in_the_log_either(shared, name) -> None:
+    wrong, home = f"{ODD} wrong", shared.home / name
+    (home / "cwd").mkdir(parents=True)
+    given = {**shared.environment, name: shared.environment[name].replace(quote(ODD, safe=""), quote(wrong, safe="")), "REDIS_MAX_RETRIES": "1"}
+    assert given[name] != shared.environment[name]
+    other = Shared([Gateway(python_of_gateway(), home, free_port(), "")], [None], shared.postgres, shared.redis, shared.upstreams, home, given)
+    other.start(0)
+    assert other.processes[0].wait(120) != 0
+    text = (home / "output.log").read_text()
+    assert text and [form for form in (ODD, quote(ODD, safe=""), quote(ODD)) if form in text] == []
 
 
 @pytest.mark.parametrize("library", ["sqlalchemy", "redis"])
