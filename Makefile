@@ -62,6 +62,7 @@ chaos: venv ## kills at many moments, and on real hosts reboots and cut networks
 	@$(PYTEST) -q tests/chaos
 	@tests/molecule life
 	@tests/molecule fleet
+	@tests/molecule shared
 	@tests/molecule users
 	@tests/molecule network
 	@tests/molecule lifecycle

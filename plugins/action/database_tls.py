@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _status, _table
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _sharing, _status, _table
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _database_material, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
@@ -33,7 +33,7 @@ class ActionModule(TeamAction):
         if rows and (show == "always" or (show == "refused" and not _status.databases_well(rows))):
             self._display.display(_table.text(_status.DATABASES, rows))
         unreachable = [f"{name}: {one['told']}" for name, one in databases.items() if one["cause"] == _database_tls.UNREACHABLE]
-        warnings = [*_declaration.weaker(declared), *unreachable, *_status.ending(databases)]
+        warnings = [*_declaration.weaker(declared), *_sharing.weaker(declared), *unreachable, *_status.ending(databases)]
         return {**result, **found, "warnings": [*found.get("warnings", []), *warnings]}
 
     def _databases(self, declared: dict, task_vars: dict) -> list[dict]:
@@ -43,4 +43,8 @@ class ActionModule(TeamAction):
             place = {"name": service["name"], "engine": service["engine"], **{key: target[key] for key in ("host", "port", "database")}}
             mode = _database_tls.mode_of(service["engine"], target["parameters"])
             found.append({**place, "mode": mode, "ca": files.ca(service), "client": files.client(service)})
+        for one in _sharing.connections(declared):
+            target = one["database"]
+            place = {"name": one["name"], "engine": one["engine"], **{key: target[key] for key in ("host", "port", "database")}}
+            found.append({**place, "mode": target["parameters"]["sslmode"], "ca": files.ca(one), "client": ""})
         return found

@@ -26,7 +26,7 @@ OF_THE_RUN = {
     "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status", "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
     "mcp_new_vault_key_file", "mcp_own_secrets",
-    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory",
+    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory", "mcp_upgrade",
 }  # fmt: skip
 #: The comparison without a module around it.
 COMPARE = _piped.Program("_record", "compare")

@@ -9,7 +9,16 @@ import json
 import os
 import platform
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _client_file, _clients_plan, _gateways_txt, _registry_tokens, _sealed, _table
+from ansible_collections.mcp.tenancy.plugins.module_utils import (
+    _atomic_file,
+    _client_file,
+    _clients_plan,
+    _gateways_txt,
+    _registry_tokens,
+    _sealed,
+    _sharing,
+    _table,
+)
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
 
 #: Below the home folder of whoever runs the playbook, as the team's vault key is; never in the inventory, which is committed.
@@ -132,6 +141,8 @@ class ActionModule(TeamAction):
 
     def _environments_here(self) -> list[str]:
         host = self._vars["inventory_hostname"]
+        if _sharing.shares(self._declared):  # each host would tell the same
+            return _clients_plan.on_host(self._declared, self._order["environments"], self._arguments["hosts"], host)
         there = {environment["name"]: environment.get("hosts", [host]) for environment in self._declared["mcp_environments"]}
         return [name for name in self._order["environments"] if host in there[name]]
 

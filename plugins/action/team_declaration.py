@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _sharing
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _origin
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_action import TeamAction
@@ -31,7 +31,7 @@ class ActionModule(TeamAction):
             result.update(failed=True, msg=f"{len(problems)} mistake(s) in the declaration; nothing was touched.\n{lines}")
         else:
             result.update(changed=False, msg=f"{host}: the declaration of {declaration['mcp_team']} is in order")
-            result["warnings"] = _declaration.weaker(declaration)
+            result["warnings"] = _declaration.weaker(declaration) + _sharing.weaker(declaration)
             result["declaration"] = _declaration.on_host(declaration, host)
         return result
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge, _layout, _manifest, _registrations, _supervised, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _edge, _layout, _manifest, _registrations, _sharing, _supervised, _units
 
 
 class FilterModule:
@@ -19,6 +19,8 @@ class FilterModule:
             "team_gateway": _declaration.gateway,
             "team_edge": _edge.summary,
             "team_registry": _registrations.registry,
+            "team_gateway_connections": _sharing.connections,
+            "team_registrar": _sharing.registrar,
             "probed_servers": _registrations.probed_servers,
             "with_bridge_tokens": _registrations.with_bridge_tokens,
             "team_manifest": _manifest.manifest,

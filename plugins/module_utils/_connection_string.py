@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to the collection; may change in any release.
-"""Connection strings of the two engines: parsed strictly, rendered canonically. Pure, standard library only.
+"""Connection strings of the two engines, and of a Redis that gateways share: parsed strictly, rendered canonically. Pure, standard library only.
 
 A message of :class:`ConnectionStringError` never holds a part of the string: it may be a password.
 """
@@ -14,10 +14,10 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
-SCHEMES = {"postgres": ("postgresql", "postgres"), "mongodb": ("mongodb",)}
-DEFAULT_PORTS = {"postgres": 5432, "mongodb": 27017}
+SCHEMES = {"postgres": ("postgresql", "postgres"), "mongodb": ("mongodb",), "redis": ("redis", "rediss")}
+DEFAULT_PORTS = {"postgres": 5432, "mongodb": 27017, "redis": 6379}
 #: Parameters that an imported string may carry. Everything else is rendered from the inventory.
-PARAMETERS = {"postgres": {"sslmode"}, "mongodb": {"authSource", "tls", "authMechanism"}}
+PARAMETERS = {"postgres": {"sslmode"}, "mongodb": {"authSource", "tls", "authMechanism"}, "redis": set()}
 MAX_LENGTH = 8192
 
 _URL = re.compile(

@@ -5,7 +5,7 @@
 """Whether a database shows the certificate that its connection demands, and if not, why, in one set of words for every place that asks. Standard library only.
 
 Drivers refuse by themselves; what they say of it differs with driver and version, and some of them say nothing but a time-out. So whoever was refused, or is
-about to connect, asks here: TLS as the driver would speak it (PostgreSQL after an SSLRequest, MongoDB from the first byte), then one question of the protocol,
+about to connect, asks here: TLS as the driver would speak it (PostgreSQL after an SSLRequest, others from the first byte), then one question of the protocol,
 since with TLS 1.3 a server tells only then that it does not take the client's certificate. No login is tried.
 """
 
@@ -48,6 +48,7 @@ _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 #: ``{hello: 1, $db: "admin"}`` as an OP_MSG.
 _HELLO = struct.pack("<iiii", 52, 1, 0, 2013) + struct.pack("<IB", 0, 0) + struct.pack("<i", 31) + b"\x10hello\0\1\0\0\0\x02$db\0\6\0\0\0admin\0\0"
 _NOBODY = b"mcp_tenancy_probe"
+_PING = b"PING\r\n"
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,10 @@ def _greet(target: Target, channel: socket.socket) -> None:
             if b"C28000" in said and any(field[:1] == b"M" and b"client certificate" in field for field in said):
                 raise _client_certificate(target)
         return  # a login that is not one of ours: whether it would be let in says nothing
+    if target.engine == "redis":
+        channel.sendall(_PING)
+        _exactly(channel, 1)  # that it is alive, or wants a login first
+        return
     channel.sendall(_HELLO)
     _exactly(channel, 16)
 
@@ -301,7 +306,7 @@ def _no_handshake(target: Target, error: Exception, seconds: float) -> _Told:
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
     if told := _alert(target, error):
         return told
-    if target.engine == "mongodb" and _answers_in_clear(target, seconds):
+    if target.engine != "postgres" and _answers_in_clear(target, seconds):
         return _Told("no_tls", "offers no TLS")
     if "PROTOCOL_VERSION" in str(reason) or "UNSUPPORTED_PROTOCOL" in str(reason):
         return _Told("not_verified", "speaks no version of TLS from 1.2 on")
@@ -311,6 +316,9 @@ def _no_handshake(target: Target, error: Exception, seconds: float) -> _Told:
 def _answers_in_clear(target: Target, seconds: float) -> bool:
     try:
         with contextlib.closing(_connect(target, seconds)) as plain:
+            if target.engine == "redis":
+                plain.sendall(_PING)
+                return _exactly(plain, 1) in (b"+", b"-")
             plain.sendall(_HELLO)
             length, _identity, answers, operation = struct.unpack("<iiii", _exactly(plain, 16))
             return answers == 1 and operation in (1, 2013) and length >= 16

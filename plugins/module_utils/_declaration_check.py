@@ -10,7 +10,15 @@ import difflib
 import re
 from typing import Any
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration_across, _edge_check, _gateways_txt, _rotation
+from ansible_collections.mcp.tenancy.plugins.module_utils import (
+    _database_tls,
+    _declaration_across,
+    _edge_check,
+    _gateways_txt,
+    _rotation,
+    _sharing,
+    _sharing_check,
+)
 from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration as declaration_rules
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 
@@ -26,11 +34,11 @@ DATABASE = re.compile(r"[^\x00-\x1f\x7f/\\. \"$*<>:|?]{1,63}")
 VARIABLES = {
     "mcp_team", "mcp_environments", "mcp_runtime", "mcp_wrapper", "mcp_rotation", "mcp_gateway_settings", "mcp_gateway_port", "mcp_gateway_admin_email",
     "mcp_public_url", "mcp_root", "mcp_runtime_directory", "mcp_client_config", "mcp_client_days", "mcp_env_file", "mcp_vault_key_file", "mcp_python",
-    "mcp_gateway_version", "mcp_edge", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
+    "mcp_gateway_version", "mcp_gateway_database", "mcp_gateway_cache", "mcp_edge", "mcp_serial", "mcp_deploy", "mcp_rotate", "mcp_status",
     "mcp_do", "mcp_user", "mcp_service", "mcp_login_file",
     "mcp_client_do", "mcp_client_file", "mcp_client_format", "mcp_client_overlap", "mcp_environment",
     "mcp_new_vault_key_file", "mcp_own_secrets",
-    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory",
+    "mcp_remove", "mcp_remove_logins", "mcp_backup", "mcp_backup_directory", "mcp_upgrade",
 }  # fmt: skip
 #: Bounds of a service's bridge (services/mcp_bridge, config.py); 0 switches those in UNBOUNDED off.
 LIMITS = ("call_seconds", "max_rows", "max_answer_bytes", "max_request_bytes", "max_in_flight", "calls_per_second")
@@ -75,6 +83,7 @@ def of_parts(variables: dict[str, Any]) -> list[Problem]:
     found += _choice(variables, "mcp_runtime", RUNTIMES)
     found += _choice(variables, "mcp_wrapper", WRAPPERS)
     found += _gateway(variables)
+    found += _sharing_check.problems(variables, _unknown, HOST, DATABASE)
     environments = variables.get("mcp_environments")
     if not isinstance(environments, list) or not environments:
         if not _mistyped("mcp_environments", variables, VARIABLES):
@@ -170,6 +179,7 @@ def _gateway(variables: dict[str, Any]) -> list[Problem]:
     if not isinstance(settings, dict):
         return [*found, Problem("mcp_gateway_settings", "must be a mapping of NAME: value", "write LOG_LEVEL: INFO below it")]
     ours = (set(declaration_rules.GATEWAY_SETTINGS) | {"PORT", "APP_DOMAIN", "DATABASE_URL", "PLATFORM_ADMIN_EMAIL"}) - declaration_rules.OVERRIDABLE
+    ours |= _sharing.SETTINGS if _sharing.shares(variables) else set()
     for name, value in settings.items():
         place = f"mcp_gateway_settings.{name}"
         if name in ours:

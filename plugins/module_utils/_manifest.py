@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _edge, _registrations, _units
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _edge, _registrations, _sharing, _units
 
 #: How long a call may take when nothing else is declared.
 CALL_SECONDS = 60
@@ -42,8 +42,8 @@ def manifest(declaration: dict, programs: dict) -> dict:
             *(*listen, "--workers", "1", "--no-access-log", "--no-proxy-headers", "--no-server-header"),
         ],
         "listen": {"host": "127.0.0.1", "port": front["port"]},
-        "environment": {**front["settings"], **targets, **_edge.gateway_settings(declaration)},
-        "secrets": {**_gateway_secrets(front["secrets"]), **bearers},
+        "environment": {**_sharing.settings(declaration, front["settings"]), **targets, **_edge.gateway_settings(declaration)},
+        "secrets": {**_gateway_secrets(front["secrets"]), **bearers, **_sharing.secrets(declaration)},
         "priority": 200,
         "files": [*GATEWAY_FILES, *HOST_TOOLS],
     }

@@ -29,7 +29,7 @@ options:
       engine:
         description: What the server speaks.
         type: str
-        choices: [postgres, mongodb]
+        choices: [postgres, mongodb, redis]
         required: true
       host:
         description: The server, by the name that its certificate has to have.
@@ -102,7 +102,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, 
 
 DATABASE = {
     "name": {"type": "str", "required": True},
-    "engine": {"type": "str", "choices": ["postgres", "mongodb"], "required": True},
+    "engine": {"type": "str", "choices": ["postgres", "mongodb", "redis"], "required": True},
     "host": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
     "database": {"type": "str", "default": ""},

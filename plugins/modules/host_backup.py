@@ -37,6 +37,11 @@ options:
     description: A backup; relative to O(directory). The host's newest when empty.
     type: str
     default: ""
+  shared:
+    description: Whether the gateway's database is one that several gateways share. It is not in the backup then, and nothing of it is put back.
+    type: bool
+    default: false
+    version_added: "0.4.0"
   prefix:
     description: What the names of the team's units begin with; empty under the supervisor.
     type: str
@@ -111,11 +116,11 @@ def unpacked(text: str) -> bytes:
     return zlib.decompress(base64.b64decode(text))
 
 
-def take(paths: dict) -> dict[str, str]:
+def take(paths: dict, shared: bool) -> dict[str, str]:
     """Name → content, packed. Names are ours, so that another version can have its things elsewhere."""
-    if not os.path.exists(paths["gateway_database"]):
+    if not shared and not os.path.exists(paths["gateway_database"]):
         raise _gateway_copy.CopyError(f"there is no {paths['gateway_database']}. Next: run deploy.yml, which makes the gateway")
-    found = {"database": packed(_gateway_copy.taken(paths["gateway_database"]))}
+    found = {} if shared else {"database": packed(_gateway_copy.taken(paths["gateway_database"]))}
     for name in ("store", "client_config"):
         if os.path.exists(paths[name]):
             found[name] = packed(Path(paths[name]).read_bytes())
@@ -134,18 +139,26 @@ def stop_gateway(prefix: str, paths: dict) -> None:
         _supervisor.Control(layout).stop_program("gateway")
 
 
-def place(content: dict[str, str], paths: dict, prefix: str) -> int:
+def place(content: dict[str, str], paths: dict, prefix: str, shared: bool) -> int:
     """Raises CopyError."""
-    stop_gateway(prefix, paths)
-    if os.path.exists(paths["gateway_database"]):
-        _gateway_copy.kept(paths["gateway_database"], f"{paths['state']}/replaced.db")
-    carried = _gateway_copy.put_back(paths["gateway_database"], unpacked(content["database"]))
+    carried = 0 if shared else place_database(content, paths, prefix)
     if "client_config" in content:
         _atomic_file.write(paths["client_config"], unpacked(content["client_config"]))
     top = Path(paths["work"]) / PKI
     if not top.exists() and top.parent.is_dir():  # one that is there is not older
         _place_authority(top, {name.removeprefix("pki/"): unpacked(text) for name, text in content.items() if name.startswith("pki/")})
     return carried
+
+
+def place_database(content: dict[str, str], paths: dict, prefix: str) -> int:
+    """Raises CopyError."""
+    if "database" not in content:
+        what = "the backup has no database of the gateway: it was taken while the gateways shared one"
+        raise _gateway_copy.CopyError(f"{what}. Next: use another backup, or declare mcp_gateway_database")
+    stop_gateway(prefix, paths)
+    if os.path.exists(paths["gateway_database"]):
+        _gateway_copy.kept(paths["gateway_database"], f"{paths['state']}/replaced.db")
+    return _gateway_copy.put_back(paths["gateway_database"], unpacked(content["database"]))
 
 
 def _place_authority(top: Path, files: dict[str, bytes]) -> None:
@@ -171,6 +184,7 @@ def main() -> None:
             "paths": {"type": "dict", "required": True},
             "directory": {"type": "path"},
             "file": {"type": "str", "default": ""},
+            "shared": {"type": "bool", "default": False},
             "prefix": {"type": "str", "default": ""},
             "content": {"type": "str"},
             "seal_key": {"type": "str", "no_log": True},
@@ -182,8 +196,9 @@ def main() -> None:
     wanted = module.params
     try:
         if wanted["operation"] == "take":
-            module.exit_json(changed=True, sealed=sealed.seal(wanted["seal_key"], take(wanted["paths"])))
-        carried = 0 if module.check_mode else place(sealed.opened(wanted["seal_key"], wanted["content"]), wanted["paths"], wanted["prefix"])
+            module.exit_json(changed=True, sealed=sealed.seal(wanted["seal_key"], take(wanted["paths"], wanted["shared"])))
+        content = {} if module.check_mode else sealed.opened(wanted["seal_key"], wanted["content"])
+        carried = 0 if module.check_mode else place(content, wanted["paths"], wanted["prefix"], wanted["shared"])
     except (_gateway_copy.CopyError, _supervisor.SupervisorError, _systemd.SystemdError) as error:
         module.fail_json(msg=f"{error}.")
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import is_encrypted
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _declaration_across
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _declaration, _declaration_across, _sharing
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _team_env
 
@@ -36,13 +36,13 @@ class DatabaseMaterial:
     def problems(self, declaration: dict) -> list[Problem]:
         """Everything that a deploy would stumble over."""
         found, places = [], {environment["name"]: place for place, environment in _declaration_across.placed(declaration)}
-        for service in _declaration.services(declaration):
+        for service in [*_declaration.services(declaration), *_sharing.connections(declaration)]:
             try:
                 if service["ca"] and not os.path.isfile(self._path_of(service["ca"])):
                     raise MaterialError(service, "ca", f"there is no file {service['ca']}", "put the PEM file of the database's CA there")
                 self._check(service)
             except MaterialError as error:
-                place = f"{places[service['environment']]}.{service['engine']}.{error.key}"
+                place = f"{service['variable']}.{error.key}" if "variable" in service else f"{places[service['environment']]}.{service['engine']}.{error.key}"
                 found.append(dataclasses.replace(error.problem, place=place))
             except _team_env.TeamEnvError:
                 continue  # the vault key's own trouble is told with the .env

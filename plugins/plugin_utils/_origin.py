@@ -23,7 +23,7 @@ except ImportError:
 
 PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 #: A database's URL with a password in it.
-LOGIN = re.compile(r"\b(?:postgres(?:ql)?|mongodb(?:\+srv)?)://[^\s:@/'\"{}]*:[^\s@/'\"{}]+@", re.IGNORECASE)
+LOGIN = re.compile(r"\b(?:postgres(?:ql)?(?:\+\w+)?|mongodb(?:\+srv)?|rediss?)://[^\s:@/'\"{}]*:[^\s@/'\"{}]+@", re.IGNORECASE)
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 #: Variables that hold all others once more.
 ANSIBLES = {"vars", "hostvars", "groups"}

@@ -11,7 +11,7 @@ import os
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_across, _declaration_check, _edge
+from ansible_collections.mcp.tenancy.plugins.module_utils import _declaration, _declaration_across, _declaration_check, _edge, _sharing, _sharing_check
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _database_material, _edge_material, _team_env
 from ansible_collections.mcp.tenancy.plugins.plugin_utils._team_env import TeamEnv
@@ -50,20 +50,34 @@ class TeamAction(ActionBase):
         sound, unsound = _declaration_across.sound(declaration, problems), _declaration_across.unsound(declaration, problems)
         problems += _declaration_across.problems(sound)
         problems += _declaration_across.on_hosts(sound, task_vars["groups"]["all"], task_vars["inventory_hostname"])
+        if all(name in sound for name in (*_sharing_check.SAME, "mcp_edge") if name in declaration):  # else it would tell of what is told already
+            problems += self._sharing_problems(sound, task_vars)
         if _paths_known(sound):
             problems += self.database_material(sound, task_vars).problems(sound)  # of environments that are to go too: their logins are ended over TLS
             edge = _edge.of(sound)
             if edge:
                 problems += _edge_material.EdgeMaterial(edge, lambda path: self.control_path(path, task_vars), self.team_env(sound, task_vars)).problems()
-        return declaration, problems + self._env_problems(sound, unsound, task_vars)
+        aside = [name for variable, name in _sharing.LOGINS.items() if variable in declaration and variable not in sound]
+        return declaration, problems + self._env_problems(sound, unsound, task_vars, aside)
 
-    def _env_problems(self, sound: dict, unsound: list[dict] | None, task_vars: dict) -> list[Problem]:
+    def _sharing_problems(self, sound: dict, task_vars: dict) -> list[Problem]:
+        """What only shows when one looks at the other hosts of a team whose gateways share their registry."""
+        if not _sharing.shares(sound):
+            return []
+        groups, host, hostvars = task_vars["groups"], task_vars["inventory_hostname"], task_vars["hostvars"]
+        names = [name for name in groups["mcp_gateways" if "mcp_gateways" in groups else "all"] if name != host]
+        team = [name for name in names if hostvars[name].get("mcp_team") == sound["mcp_team"]]
+        told = (*_sharing_check.SAME, "mcp_edge")
+        others = {name: {variable: hostvars[name][variable] for variable in told if variable in hostvars[name]} for name in team}
+        return _sharing_check.on_hosts(sound, host, others, list(_declaration_across.placed(_declaration.present(sound))))
+
+    def _env_problems(self, sound: dict, unsound: list[dict] | None, task_vars: dict, aside: list[str]) -> list[Problem]:
         """Mistakes in the operator's file, and where it does not fit the declaration's sound part."""
         if not _paths_known(sound):
             return []
         env = self.team_env(sound, task_vars)
         try:
-            return _team_env.problems(env.read(), _declaration.present(sound), str(env.path), unsound, leaving=_declaration.absent(sound))
+            return _team_env.problems(env.read(), _declaration.present(sound), str(env.path), unsound, _declaration.absent(sound), aside)
         except _team_env.TeamEnvError as error:
             return error.problems
 

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ansible.errors import AnsibleError
@@ -28,6 +28,7 @@ from ansible_collections.mcp.tenancy.plugins.module_utils import (
     _own_secrets,
     _password,
     _people,
+    _sharing,
 )
 from ansible_collections.mcp.tenancy.plugins.module_utils._problem import Problem
 from ansible_collections.mcp.tenancy.plugins.plugin_utils import _dotenv_file
@@ -149,17 +150,22 @@ def generate(values: dict[str, str]) -> dict[str, str]:
     return {name: _password.draw(size) for name, size in _declaration.OWN_SECRETS.items() if not values.get(name)}
 
 
-def problems(values: dict[str, str], declaration: dict, path: str, unsound: list[dict] | None = (), leaving: dict | None = None) -> list[Problem]:
+def problems(
+    values: dict[str, str], declaration: dict, path: str, unsound: list[dict] | None = (), leaving: dict | None = None, aside: Collection[str] = ()
+) -> list[Problem]:
     """Where the operator's file and the declaration do not fit together.
 
     ``unsound``: services with mistakes of their own, of which nothing but the names of their logins is certain. None: there may be any.
-    What is still there for environments that are ``leaving`` is in order.
+    What is still there for environments that are ``leaving`` is in order. ``aside``: names that may be there, of what is declared with a mistake.
     """
     found, services = [], _declaration.services(declaration)
     accepted = {name for service in services for name in (*names(service, declaration), _declaration.admin_key(service["engine"], service["environment"]))}
     known = accepted | set(_declaration.OWN_SECRETS) | _own_secrets.NAMES | {name for service in unsound or () for name in _logins(service)}
     over = _declaration.services(leaving) if leaving else []
     known |= {name for service in over for name in (*names(service, leaving), _declaration.admin_key(service["engine"], service["environment"]))}
+    shared = {one["login"] for one in _sharing.connections(declaration)}
+    accepted |= shared
+    known |= shared | set(aside)
     for name in values if unsound is not None else ():
         if name not in known:
             step = f"remove it, or rename it to one of {', '.join(sorted(accepted))}" if accepted else "remove it"
@@ -189,6 +195,28 @@ def problems(values: dict[str, str], declaration: dict, path: str, unsound: list
             continue
         for difference in _connection_string.disagreements(connection, service["database"]):
             found.append(Problem(f"{path}: {given[0]}", f"disagrees with {service['name']} about its {difference}", "correct the one that is wrong"))
+    return [*found, *_sharing_problems(values, declaration, path)]
+
+
+def _sharing_problems(values: dict[str, str], declaration: dict, path: str) -> list[Problem]:
+    """The logins of what the gateways share. Nobody but a DBA changes them."""
+    found = []
+    for one in _sharing.connections(declaration):
+        place, name, target = f"{path}: {one['login']}", one["login"], one["database"]
+        scheme = _connection_string.SCHEMES[one["engine"]][0]
+        if name not in values:
+            step = f"set it to {scheme}://USER:PASSWORD@{target['host']}:{target['port']}/{target['database']}"
+            found.append(
+                Problem(place, f"is missing: {one['variable']} is declared", step + (" (Redis without users: default)" if one["engine"] == "redis" else ""))
+            )
+            continue
+        try:
+            connection = _connection_string.parse(values[name], one["engine"])
+        except _connection_string.ConnectionStringError as error:
+            found.append(Problem(place, str(error), "correct it with ansible-vault edit"))
+            continue
+        for difference in _connection_string.disagreements(connection, target):
+            found.append(Problem(place, f"disagrees with {one['variable']} about its {difference}", "correct the one that is wrong"))
     return found
 
 
@@ -245,6 +273,7 @@ def projection(values: dict[str, str], declaration: dict, document: dict, client
     for service in (one for one in _declaration.user_services(declaration) if one["stored"]):
         people = _people.directory(document, service["base"])
         wanted[service["credential"]], wanted[service["mark"]] = json.dumps(people, sort_keys=True), _people.mark(people)
+    wanted |= _sharing.urls(declaration, values)
     return dict(sorted(wanted.items()))
 
 

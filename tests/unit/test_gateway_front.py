@@ -72,6 +72,13 @@ def test_the_clients_door_takes_no_cookie_with_the_admin_ui_on_either() -> None:
     assert sent([(b"cookie", b"jwt_token=b")], browsers=True, path=SERVER) == ("gateway", [])
 
 
+@pytest.mark.parametrize("path", ["/admin/config/settings", "/v1/admin/config/settings/", "/Admin/Config/Settings"])
+def test_s1_the_door_that_shows_logins_of_what_gateways_share_is_nobodys(path: str) -> None:
+    for browsers in (True, False):
+        for headers in ([(b"cookie", b"jwt_token=b")], ADMIN, MEMBER, []):
+            assert sent(headers, browsers, path) == (403, [])
+
+
 @pytest.mark.parametrize("value", [b"Bearer", b"bearer ", b""])
 def test_a_bearer_with_nothing_after_it_is_a_browsers(value: bytes) -> None:
     assert sent([(b"cookie", b"a=b"), (b"Authorization", value)], browsers=True) == ("browsers", [(b"cookie", b"a=b")])

@@ -34,6 +34,8 @@ DROPPED_PREFIXES = (b"x-forwarded-user", b"x-contextforge-")
 
 OPEN_DOORS = {"/health", "/ready"}
 CLIENT_DOOR = re.compile(r"/servers/[0-9a-f-]{32,36}/mcp/?")
+#: Shows the URLs of database and Redis with their passwords (docs/upstream.md), also to administrators, who need neither.
+NOBODYS_DOOR = re.compile(r"(/v1)?/admin/config/settings/?", re.IGNORECASE)
 #: With the Admin UI on, browsers come with a session cookie instead of a bearer and need its pages.
 UI = os.environ.get("MCPGATEWAY_UI_ENABLED", "false").lower() == "true"
 
@@ -76,6 +78,8 @@ def refusal(path: str, headers: list[tuple[bytes, bytes]]) -> int | None:
     """The status with which a request is turned away, or None: administrators everywhere, clients at a virtual server's door only."""
     if path in OPEN_DOORS or CLIENT_DOOR.fullmatch(path):
         return None
+    if NOBODYS_DOOR.fullmatch(path):
+        return 403
     claims = claims_of(headers)
     if claims is None:
         return 401
@@ -115,7 +119,8 @@ def behind_filter(
             if scope["type"] == "http" and (seconds := wait(scope)):
                 await turn_away(429, send, seconds)
                 return
-            if browsers and not has_bearer(scope["headers"]) and path not in OPEN_DOORS and not CLIENT_DOOR.fullmatch(path):
+            elsewhere = path in OPEN_DOORS or CLIENT_DOOR.fullmatch(path) or NOBODYS_DOOR.fullmatch(path)
+            if browsers and not has_bearer(scope["headers"]) and not elsewhere:
                 await browsers({**scope, "headers": stamp(of_a_browser(scope["headers"]))}, receive, send)
                 return
             status = refusal(scope["path"], scope["headers"])
