@@ -57,14 +57,16 @@ class Redis:
         options |= {"tls-cert-file": self.folder / "server.pem", "tls-key-file": self.folder / "server.key", "tls-ca-cert-file": self.folder / "ca.pem"}
         options |= {"aclfile": self.folder / "users.acl"}
         command = [self.program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
-        log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.stop()  # of a test that failed before it did
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(lambda: "Ready to accept connections" in (self.folder / "log").read_text(), (self.folder / "log").read_text)
 
     def stop(self) -> None:
         (self.folder / "log").write_text("")
-        self._process.kill()
-        self._process.wait(10)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
 
 
 @dataclass
