@@ -40,6 +40,7 @@ GATEWAY_SETTINGS = {
     "USE_STATEFUL_SESSIONS": "false",  # stateful sessions have no owner check
     "MCP_CLIENT_CONNECT_MODE": "legacy",  # saves one round trip a call
     "CACHE_TYPE": "database",
+    "REDIS_URL": "",  # its default is a port on loopback where anybody may listen, and parts of the gateway ask there whatever the kind of cache is
     "JQ_FILTER_WORKERS": "1",
     "REGEX_WORKERS": "1",
     "ENABLE_HEADER_PASSTHROUGH": "false",

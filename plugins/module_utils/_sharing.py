@@ -28,7 +28,7 @@ POOL = {"DB_POOL_SIZE": "20", "DB_MAX_OVERFLOW": "10"}
 WITH_DATABASE = {"UNHEALTHY_THRESHOLD": "-1"}
 WITH_CACHE = {"CACHE_TYPE": "redis"}
 #: Settings of the gateway that follow from the two, and are the team's own without them.
-SETTINGS = {"REDIS_URL", *WITH_DATABASE}
+SETTINGS = set(WITH_DATABASE)
 
 
 def shares(declaration: dict) -> bool:
@@ -85,7 +85,8 @@ def settings(declaration: dict, own: dict[str, str]) -> dict[str, str]:
     """The plain settings of the gateway, ``own`` without the file that it would keep its database in."""
     if not shares(declaration):
         return own
-    kept = {name: value for name, value in own.items() if name != "DATABASE_URL"}
+    instead = {URLS[one["variable"]][1] for one in connections(declaration)}  # these are secrets then
+    kept = {name: value for name, value in own.items() if name not in instead}
     return {**POOL, **kept, **WITH_DATABASE, **(WITH_CACHE if declaration.get(CACHE) else {})}
 
 

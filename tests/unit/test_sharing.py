@@ -134,8 +134,9 @@ def test_the_first_host_tells_the_registry() -> None:
 
 
 def test_without_it_nothing_is_different() -> None:
-    assert told({**DECLARATION, "mcp_gateway_settings": {"REDIS_URL": "", "UNHEALTHY_THRESHOLD": 3}}) == []
+    assert told({**DECLARATION, "mcp_gateway_settings": {"UNHEALTHY_THRESHOLD": 3}}) == []
     own = _declaration.gateway(DECLARATION)["settings"]
+    assert own["REDIS_URL"] == "", "nobody is asked who happens to listen at the gateway's own default"
     assert _sharing.settings(DECLARATION, own) is own and _sharing.secrets(DECLARATION) == {} and _sharing.urls(DECLARATION, {}) == {}
     assert _manifest.manifest(DECLARATION, PROGRAMS)["services"]["gateway"]["environment"]["DATABASE_URL"] == "sqlite:////srv/mcp/team_a/state/mcp.db"
 
