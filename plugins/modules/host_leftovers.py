@@ -12,7 +12,8 @@ description:
   - Runs at the end of a deploy, when what should run runs. Removes working folders, CA files and variables of services that are not among O(services), users of
     the operating system that no service has, and installations of older locks.
   - What a service that is gone has logged is kept, in the folder C(removed) below the logs, where only the caller may read it. An audit is not ours to delete.
-  - Only what has the name of a thing of ours is touched. An installation that a process still runs from stays until the next deploy.
+  - Only what has the name of a thing of ours is touched. An installation that a process still runs from, 20 seconds later too, stays until
+    the next deploy.
 author: the mcp.tenancy authors (@mcp-tenancy)
 options:
   team:
@@ -82,6 +83,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _leftovers
 
+#: Seconds for what a new installation has just taken the place of: it answers its last calls and ends.
+ENDING, LOOK = 20.0, 0.25
+
 
 def listed(folder: str) -> list[str]:
     """Names of a folder's entries; none of a folder that is not there."""
@@ -139,12 +143,21 @@ class Leftovers:
         os.lchown(path, os.geteuid(), os.getegid())
 
     def installations(self) -> None:
-        folder, running = self._wanted["paths"]["lib"], {} if self._check else commands()
+        folder, until = self._wanted["paths"]["lib"], time.monotonic() + ENDING
         for name in _leftovers.installations(listed(folder), self._wanted["installations"]):
-            if users := _leftovers.in_use(f"{folder}/{name}", running):
+            if users := self._running_from(f"{folder}/{name}", until):
                 self._module.warn(f"{folder}/{name} stays: process {users[0]} still runs from it. Next: the next whole deploy takes it away.")
             else:
                 self.remove(f"{folder}/{name}")
+
+    def _running_from(self, path: str, until: float) -> list[int]:
+        """Pids of what runs from it and does not end in time."""
+        while not self._check:
+            found = _leftovers.in_use(path, commands())
+            if not found or time.monotonic() > until:
+                return found
+            time.sleep(LOOK)
+        return []
 
     def users(self) -> None:
         if not self._wanted["users"]:
