@@ -49,7 +49,8 @@ def test_a_certificate_that_does_not_fit_is_refused_before_anything_is_touched(t
     try:
         new_certificate(names=["gw2.team-b.internal"])
         done = deploy("--limit", "team-b-gw1")
-        assert done.returncode and "mcp_edge.tls.certificate: is not for gw1.team-b.internal" in done.stdout + done.stderr
+        said = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode and "mcp_edge.tls.certificate (" in said and "main.yml:11): is not for gw1.team-b.internal. Next: " in said, said
     finally:
         for name, content in kept.items():
             (place / name).write_bytes(content)
