@@ -350,8 +350,11 @@ def edge_url(declaration: dict) -> str:
     edge = declaration.get("mcp_edge")
     if not edge:
         return ""
-    port = int(edge.get("port") or EDGE_PORT)
-    return f"https://{edge['name']}" + (f":{port}" if port != EDGE_PORT else "")
+    return https_url(edge["name"], int(edge.get("port") or EDGE_PORT))
+
+
+def https_url(name: str, port: int) -> str:
+    return f"https://{name}" + (f":{port}" if port != EDGE_PORT else "")
 
 
 def text_of(value: object) -> str:

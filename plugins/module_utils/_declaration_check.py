@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.mcp.tenancy.plugins.module_utils import (
     _database_tls,
     _declaration_across,
+    _edge,
     _edge_check,
     _gateways_txt,
     _rotation,
@@ -180,6 +181,7 @@ def _gateway(variables: dict[str, Any]) -> list[Problem]:
         return [*found, Problem("mcp_gateway_settings", "must be a mapping of NAME: value", "write LOG_LEVEL: INFO below it")]
     ours = (set(declaration_rules.GATEWAY_SETTINGS) | {"PORT", "APP_DOMAIN", "DATABASE_URL", "PLATFORM_ADMIN_EMAIL"}) - declaration_rules.OVERRIDABLE
     ours |= _sharing.SETTINGS if _sharing.shares(variables) else set()
+    ours |= {_edge.UI_ORIGINS} if isinstance(variables.get("mcp_edge"), dict) and variables["mcp_edge"].get("ui") else set()
     for name, value in settings.items():
         place = f"mcp_gateway_settings.{name}"
         if name in ours:

@@ -36,6 +36,8 @@ CLIENT_HEADER = "X-Edge-Client"
 #: The headers of a caller's own login; they pass where a service accepts them.
 LOGIN_HEADERS = {"headers": ("X-Database-User", "X-Database-Password"), "connection_string": ("X-Database-Connection-String",)}
 
+#: The gateway's setting for origins, beside that of clients' URLs, of which it takes what a page of its own sends.
+UI_ORIGINS = "CSRF_TRUSTED_ORIGINS"
 #: Paths at which MCP is spoken; they are not there under the Admin UI's name.
 CLIENT_DOORS = r"(?i)^/(v1/)?(servers/[^/]*/)?(mcp|sse|message)(/|$)"
 #: How Caddy tells that it read more of a request than it should.
@@ -47,6 +49,8 @@ SECURITY_HEADERS = {
     "X-Frame-Options": ["DENY"],
     "Referrer-Policy": ["no-referrer"],
 }
+#: With the policy above a browser sends a form with ``Origin: null``, and the gateway takes no form of which it does not know that its own page sent it.
+UI_REFERRER = {"Referrer-Policy": ["same-origin"]}
 #: Answers of a gateway to machines are never pages.
 API_HEADERS = {"Content-Security-Policy": ["default-src 'none'; frame-ancestors 'none'"], "Cache-Control": ["no-store"]}
 #: The only path for clients. What follows is written anew from the id, so nothing else of the URL gets any further.
@@ -106,9 +110,12 @@ def manifest_entry(declaration: dict, program: str) -> dict | None:
 
 
 def gateway_settings(declaration: dict) -> dict[str, str]:
-    """What the gateway's process has to know of it: bounds of one client's calls."""
+    """What the gateway's process has to know of it: bounds of one client's calls, and at which address browsers have its pages."""
     edge = of(declaration)
-    return {f"MCP_EDGE_{name.upper()}": str(edge["rate"][name]) for name in ("calls_per_second", "burst")} if edge else {}
+    if edge is None:
+        return {}
+    bounds = {f"MCP_EDGE_{name.upper()}": str(edge["rate"][name]) for name in ("calls_per_second", "burst")}
+    return {**bounds, **({UI_ORIGINS: json.dumps([_declaration.https_url(edge["ui"]["name"], edge["port"])])} if edge["ui"] else {})}
 
 
 def revision(read: str, program: str) -> dict[str, str]:
@@ -152,10 +159,10 @@ def _logging(where: dict) -> dict:
 
 def _server(declaration: dict, edge: dict) -> dict:
     any_error = {**_answer(503), "status_code": "{http.error.status_code}", "body": '{"detail":"{http.error.status_text}"}'}
-    heads = {"handler": "headers", "response": {"deferred": True, "set": SECURITY_HEADERS, "delete": ["Server", "Via", "X-Powered-By"]}}
-    routes = [{"handle": [heads]}]
+    heads, routes = _heads({}), []
     if edge["ui"]:
-        routes.append(_site(edge["ui"]["name"], _ui_routes(declaration, edge)))
+        routes.append(_site(edge["ui"]["name"], [{"handle": [_heads(UI_REFERRER)]}, *_ui_routes(declaration, edge)]))
+    routes.append({"handle": [heads]})
     routes.append(_site(edge["name"], _client_routes(declaration)))
     return {
         "listen": [f":{edge['port']}"],
@@ -175,6 +182,11 @@ def _server(declaration: dict, edge: dict) -> dict:
             "routes": [{"handle": [heads]}, {"match": [{"expression": TOO_LARGE}], "terminal": True, "handle": [_answer(413)]}, {"handle": [any_error]}]
         },
     }
+
+
+def _heads(other: dict) -> dict:
+    """What every answer has, ``other`` in its place, and what none has."""
+    return {"handler": "headers", "response": {"deferred": True, "set": {**SECURITY_HEADERS, **other}, "delete": ["Server", "Via", "X-Powered-By"]}}
 
 
 def _site(name: str, routes: list[dict]) -> dict:

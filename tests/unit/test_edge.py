@@ -247,9 +247,25 @@ def test_old_versions_are_refused_and_there_is_one_port() -> None:
 # --- the Admin UI
 
 
+def test_forms_of_the_admin_ui_say_from_which_page_they_are() -> None:
+    """Without it a browser sends ``Origin: null``, and nobody can log in. Clients' answers keep the stricter policy."""
+    declared = edge(ui=UI, port=8443)
+
+    def policy(route: dict) -> list[str]:
+        return route["handle"][0]["response"]["set"]["Referrer-Policy"]
+
+    site, others = server(declared)["routes"][:2]
+    assert site["match"] == [{"host": [UI["name"]]}] and policy(site["handle"][0]["routes"][0]) == ["same-origin"]
+    assert "match" not in others and policy(others) == ["no-referrer"] == policy(server(EDGE)["routes"][0])
+    assert _manifest.manifest(declared, PROGRAM)["services"]["gateway"]["environment"][_edge.UI_ORIGINS] == '["https://admin.team-a.internal:8443"]'
+    assert _edge.UI_ORIGINS not in _manifest.manifest(EDGE, PROGRAM)["services"]["gateway"]["environment"]
+    told = [problem.place for problem in _declaration_check.problems({**declared, "mcp_gateway_settings": {**UI_ON, _edge.UI_ORIGINS: "[]"}})]
+    assert told == [f"mcp_gateway_settings.{_edge.UI_ORIGINS}"]
+
+
 def test_the_admin_ui_has_a_name_and_an_allow_list_of_its_own() -> None:
     declared = edge(ui=UI)
-    stranger, client_doors, rest = routes(declared, UI["name"])
+    _heads, stranger, client_doors, rest = routes(declared, UI["name"])
     assert stranger["match"] == [{"not": [{"remote_ip": {"ranges": UI["allow"]}}]}] and stranger["handle"][0]["status_code"] == "404"
     pattern = client_doors["match"][0]["path_regexp"]["pattern"]
     assert client_doors["handle"][0]["status_code"] == "404"
