@@ -84,7 +84,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mcp.tenancy.plugins.module_utils import _atomic_file, _leftovers
 
 #: Seconds for what a new installation has just taken the place of: it answers its last calls and ends.
-ENDING, LOOK = 20.0, 0.25
+ENDING = 20.0
+LOOK = 0.25
 
 
 def listed(folder: str) -> list[str]:
