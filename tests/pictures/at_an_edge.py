@@ -21,8 +21,8 @@ def refused(page: Page, given: dict) -> str:
     page.goto(f"{given['url']}/admin/")
     page.fill("input[name=email]", given["admin"])
     page.fill("input[name=password]", "not the password-1")
-    page.click("button[type=submit]")
-    page.wait_for_load_state("networkidle")
+    with page.expect_navigation():
+        page.click("button[type=submit]")
     return page.url
 
 
