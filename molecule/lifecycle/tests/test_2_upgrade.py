@@ -37,7 +37,9 @@ def other_version(folder: Path, team, harm: str) -> Path:
     here = running(team)
     maker = team.host.file(f"{here}/.complete").content_string.strip()
     there = f"{team.root}/lib/" + _lock_digest.folder({"name": "gateway", "lock": lock.read_text().strip("\n"), "sources": {}}, maker)
-    team.host.check_output("sh -c %s", f"test -e {there} || cp -al {here} {there}")
+    # Scripts of a virtual environment name its Python; those of the copy would run from the one that is to go.
+    own_python = f"find {there}/bin -type f -exec sed -i '1s|^#!{here}/|#!{there}/|' {{}} +"
+    team.host.check_output("sh -c %s", f"test -e {there} || {{ cp -al {here} {there} && {own_python}; }}")
     return other
 
 
