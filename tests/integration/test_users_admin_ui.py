@@ -262,7 +262,6 @@ def test_what_others_made_is_not_theirs_to_change_or_to_use(ui) -> None:
             for path in (
                 "/admin/users",
                 "/admin/logs",
-                "/admin/config/settings",
                 "/v1/gateways",
                 "/v1/tools",
                 "/export",
@@ -277,6 +276,15 @@ def test_other_doors_are_closed_to_a_member_by_session_and_by_token(ui, method: 
     for token in (ui.found["stored"]["headers"]["Authorization"], f"Bearer {ui.alice.cookies['jwt_token']}"):
         refused(httpx.request(method, f"{ui.url}{path}", headers={"Authorization": token}))
     refused(httpx.request(method, f"{ui.url}{path}"), 401)
+
+
+def test_the_page_that_shows_logins_is_closed_to_everybody(ui) -> None:
+    """Of the gateway's own database and Redis; an administrator has no use for it either (test_gateway_front.py)."""
+    for path in ("/admin/config/settings", "/v1/admin/config/settings/"):
+        tokens = (ui.found["stored"]["headers"]["Authorization"], f"Bearer {ui.alice.cookies['jwt_token']}")
+        answers = [ui.alice.send("GET", path), httpx.get(f"{ui.url}{path}")]
+        answers += [httpx.get(f"{ui.url}{path}", headers={"Authorization": token}) for token in tokens]
+        assert [(answer.status_code, answer.json()) for answer in answers] == [(403, {"detail": "Access denied"})] * 4
 
 
 def test_a_member_makes_tokens_for_themselves_only_and_of_no_administrator(ui) -> None:
