@@ -25,7 +25,7 @@ from tests.integration.users_bridge import Databases, question
 
 SIZES = (1, 10, 100)
 ENGINES = ("postgres", "mongodb")
-#: Between these two, both included, lies what the issue calls "set to verified".
+#: From the module that sets a login to the one that sees it through the gateway, both included.
 SET, VERIFIED = "credential_accounts", "gateway_logins"
 
 

@@ -115,11 +115,12 @@ def test_one_is_killed_under_load_and_nobody_at_the_other_notices(shared) -> Non
     callers = [threading.Thread(target=caller) for _number in range(4)]
     for thread in callers:
         thread.start()
-    time.sleep(2)  # calls are under way
+    shared.until(lambda: len(seconds) > 20, 60)
     shared.kill(0)
     shared.start(0)
     shared.ready(0)
-    time.sleep(2)  # and go on beside the one that is back
+    before = len(seconds)
+    shared.until(lambda: len(seconds) > before + 20, 60)  # and they go on beside the one that is back
     stop.set()
     for thread in callers:
         thread.join()
