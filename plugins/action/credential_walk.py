@@ -91,8 +91,10 @@ class ActionModule(StoreAction):
             skipped = self._arguments.get("done") or []
             names = [name for name in names if name not in skipped]
             batch, left = names[: settings.batch], names[settings.batch :]
-            # The first batch looks at every credential that is ours: what was changed behind our back is put right.
-            ours = [name for name, entry in entries.items() if entry["kind"] == "managed" and not skipped]
+            # The first batch looks at every credential that is ours: what was changed behind our back is put right. A run for certain credentials needs
+            # their databases only, and is to be over soon.
+            named = forced is not None and "all" not in forced
+            ours = [name for name, entry in entries.items() if entry["kind"] == "managed" and not skipped and not named]
             told = {"left": left, "looked_at": sorted({*batch, *ours})}
             if self._task.check_mode:
                 return {**self._state(held, batch), **told, "changed": bool(batch)}

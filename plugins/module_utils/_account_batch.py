@@ -11,21 +11,29 @@ import tempfile
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _memory_file, _mongodb, _postgresql
+from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _memory_file
 from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import AccountError
 
 THREADS = 8
-ENGINES = {"postgres": _postgresql.PostgresqlAccounts, "mongodb": _mongodb.MongodbAccounts}
-LIBRARIES = {"postgres": ("psycopg>=3", _postgresql), "mongodb": ("pymongo", _mongodb)}
+
+
+def _adapter(engine: str) -> ModuleType:
+    """Imported where it is needed: a driver takes longer to import than a login to be set."""
+    if engine == "postgres":
+        from ansible_collections.mcp.tenancy.plugins.module_utils import _postgresql as adapter
+    else:
+        from ansible_collections.mcp.tenancy.plugins.module_utils import _mongodb as adapter
+    return adapter
 
 
 def missing_library(credentials: list[dict]) -> tuple[str, str] | None:
     """Name and import error of a library that one of them needs and that is not here."""
     for engine in {credential["account"]["engine"] for credential in credentials}:
-        name, adapter = LIBRARIES[engine]
+        adapter = _adapter(engine)
         if not adapter.HAS_LIBRARY:
-            return name, adapter.IMPORT_ERROR
+            return adapter.LIBRARY, adapter.IMPORT_ERROR
     return None
 
 
@@ -71,7 +79,7 @@ def _one(credential: dict, check: bool) -> dict:
         os.fsync(ca.fileno())
         try:
             _see_its_certificate(account, ca.name, client)
-            with ENGINES[account["engine"]](account, credential["admin"], ca.name, client) as accounts:
+            with _adapter(account["engine"]).Accounts(account, credential["admin"], ca.name, client) as accounts:
                 if credential["admin"] is not None:
                     found["changed"] = accounts.ensure(credential["wanted"], check=check)
                     found["warnings"] = accounts.warnings

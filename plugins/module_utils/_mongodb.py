@@ -10,6 +10,7 @@ verifier for SCRAM-SHA-256, so the password goes to it, over TLS only. A user th
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import traceback
 from collections.abc import Iterator
@@ -20,11 +21,15 @@ from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import REMED
 try:
     import pymongo
     import pymongo.errors
+    from pymongo.synchronous import monitor
 
     HAS_LIBRARY, IMPORT_ERROR = True, None
+    # FAULT "exit": a process waits half a second for threads of clients that are closed, which sleep. They are daemons and have nothing left to do.
+    atexit.unregister(getattr(monitor, "_shutdown_resources", None))
 except ImportError:
     HAS_LIBRARY, IMPORT_ERROR = False, traceback.format_exc()
 
+LIBRARY = "pymongo"
 ROLES = {"read_only": "read", "read_write": "readWrite"}
 SECONDS = 10
 UNAUTHORIZED, AUTHENTICATION_FAILED, NOT_FOUND, UNKNOWN_COMMAND = 13, 18, 11, 59
@@ -32,7 +37,7 @@ READ_ONLY = (10107, 13435)  # not a primary
 PROBE = "mcp_tenancy_probe"
 
 
-class MongodbAccounts:
+class Accounts:
     """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` and ``client`` PEM files. ``warnings`` is always empty."""
 
     def __init__(self, account: dict, admin: dict | None, ca: str, client: str = "") -> None:
@@ -44,7 +49,7 @@ class MongodbAccounts:
         self._client: Any = None
         self.warnings: list[str] = []
 
-    def __enter__(self) -> MongodbAccounts:
+    def __enter__(self) -> Accounts:
         if self._account["parameters"].get("tls") != "true":
             raise AccountError(f"{self._account['service']}: a password goes to MongoDB over TLS only. Next: declare tls: true")
         if self._admin is not None:

@@ -26,6 +26,7 @@ try:
 except ImportError:
     HAS_LIBRARY, IMPORT_ERROR = False, traceback.format_exc()
 
+LIBRARY = "psycopg>=3"
 ADMIN = "the admin's login"
 NO_FILE = "/nonexistent/mcp-tenancy"
 CONNECT_SECONDS, TERMINATE_MILLISECONDS, TRIES = 10, 5000, 3
@@ -61,7 +62,7 @@ NEVER = {
 }
 
 
-class PostgresqlAccounts:
+class Accounts:
     """``account`` as :func:`_accounts.account` gives it, ``admin`` ``{"user", "password"}``, ``ca`` and ``client`` PEM files.
 
     ``warnings``: holes that stay open.
@@ -76,7 +77,7 @@ class PostgresqlAccounts:
         self.warnings: list[str] = []
         self._changes: list[str] = []
 
-    def __enter__(self) -> PostgresqlAccounts:
+    def __enter__(self) -> Accounts:
         if self._admin is not None:
             self._connection = self._connect(self._admin["user"], self._admin["password"], ADMIN)
         return self

@@ -113,7 +113,7 @@ left:
   type: list
   elements: str
 looked_at:
-  description: Credentials whose logins are compared with the document in this batch.
+  description: Credentials whose logins are compared with the document in this batch. All that are ours, unless the run is for certain ones.
   returned: for O(phase=begin)
   type: list
   elements: str

@@ -78,8 +78,8 @@ class Postgres:
             for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^acc(_|$)' ORDER BY rolname = 'acc_admin', 1").fetchall():
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
-    def accounts(self, **changes: object) -> _postgresql.PostgresqlAccounts:
-        return _postgresql.PostgresqlAccounts({**self.account, **changes}, self.admin, self.ca)
+    def accounts(self, **changes: object) -> _postgresql.Accounts:
+        return _postgresql.Accounts({**self.account, **changes}, self.admin, self.ca)
 
     def ensure(self, **slots: str | None) -> list[str]:
         with self.accounts() as accounts:
@@ -292,7 +292,7 @@ class Mongo:
         self.account = _accounts.account({"mcp_team": "t"}, service)
 
     def ensure(self, **slots: str | None) -> list[str]:
-        with _mongodb.MongodbAccounts(self.account, self.admin, self.ca) as accounts:
+        with _mongodb.Accounts(self.account, self.admin, self.ca) as accounts:
             return accounts.ensure({slot: wanted(password) for slot, password in slots.items()})
 
     @contextlib.contextmanager
@@ -325,13 +325,13 @@ def mongodb(demo) -> Iterator[Mongo]:
 
 def test_mongodb_makes_proves_puts_right_and_ends(mongodb) -> None:
     assert mongodb.ensure(a=ODD, b=None) == ["acc_a: user made"] and mongodb.ensure(a=ODD, b=None) == []
-    with _mongodb.MongodbAccounts(mongodb.account, None, mongodb.ca) as accounts:
+    with _mongodb.Accounts(mongodb.account, None, mongodb.ca) as accounts:
         accounts.prove("a", ODD)
         with pytest.raises(_accounts.AccountError, match="was refused"):
             accounts.prove("a", "hunter2")
     with mongodb.root() as admin:
         admin.admin.command("updateUser", "acc_a", pwd="another", roles=[{"role": "readWrite", "db": "accounts"}])
-    with _mongodb.MongodbAccounts(mongodb.account, None, mongodb.ca) as accounts, pytest.raises(_accounts.AccountError, match="can write to accounts"):
+    with _mongodb.Accounts(mongodb.account, None, mongodb.ca) as accounts, pytest.raises(_accounts.AccountError, match="can write to accounts"):
         accounts.prove("a", "another")
     assert mongodb.ensure(a=ODD, b=None) == ["acc_a: roles put right, password set"]
     with mongodb.login("acc_a", ODD) as session:

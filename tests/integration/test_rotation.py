@@ -107,6 +107,9 @@ def test_r4_what_a_login_changed_about_itself_is_found_told_and_put_right(demo) 
         session.execute(f"ALTER ROLE {name} PASSWORD 'taken over'")
         session.execute(f"ALTER ROLE {name} SET statement_timeout = 0")
         session.execute(f"ALTER ROLE {name} SET default_transaction_read_only = off")
+    done = rotate(demo, "-e", "mcp_rotate=postgres-prod")
+    assert done.returncode == 0 and not any(line.startswith("postgres-dev") for line in done.stdout.splitlines()), "a run for one looks at no other"
+    connect(demo, name, "taken over").close()
     done = rotate(demo)
     assert done.returncode == 0, done.stdout[-4000:]
     row = next(line for line in done.stdout.splitlines() if line.startswith("postgres-dev"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.mcp.tenancy.plugins.module_utils import _account_batch, _accounts, _declaration
+from ansible_collections.mcp.tenancy.plugins.module_utils import _account_batch, _accounts, _declaration, _postgresql
 
 SERVICE = {
     "name": "postgres-dev", "engine": "postgres", "environment": "dev", "access": "read_only", "limits": {},
@@ -68,7 +68,7 @@ def test_what_nobody_thought_of_stops_no_other_and_is_told_without_its_text(monk
                 raise RuntimeError("hunter2")
             raise _accounts.AccountError("as it should be. Next: nothing")
 
-    monkeypatch.setitem(_account_batch.ENGINES, "postgres", Strange)
+    monkeypatch.setattr(_postgresql, "Accounts", Strange)
     monkeypatch.setattr(_account_batch, "_see_its_certificate", lambda *_given: None)  # there is no server
     given = {"admin": None, "ca": "", "wanted": {}, "prove": []}
     found = _account_batch.work([{**given, "account": account(name="strange")}, {**given, "account": account()}])

@@ -18,9 +18,8 @@ WHO = b'{"PGUSER":"anna"}'
 
 
 async def process(command: list[str]) -> StdioLink:
-    found = StdioLink(
-        SimpleNamespace(command=command, variables=lambda: {"PATH": os.environ["PATH"]}, directory="/", limits=SimpleNamespace(max_answer_bytes=9))
-    )
+    limits = SimpleNamespace(max_answer_bytes=9)
+    found = StdioLink(SimpleNamespace(command=command, variables=lambda: {"PATH": os.environ["PATH"]}, directory="/", limits=limits, users=None))
     found.on_message = found.on_end = lambda _told: None
     await found.start()
     return found

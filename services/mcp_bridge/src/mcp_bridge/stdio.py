@@ -47,7 +47,8 @@ class StdioLink:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         config = self._config
-        self._process = spawn(config.command, config.variables(), config.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = spawn(config.command, config.variables(), config.directory, sandboxed=config.users is not None, **pipes)
         self._pidfd = os.pidfd_open(self._process.pid)
         loop.add_reader(self._pidfd, self._died)
         lines = Lines(config.limits.max_answer_bytes + 65536)
