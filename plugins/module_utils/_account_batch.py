@@ -11,6 +11,7 @@ import tempfile
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _database_tls, _memory_file
@@ -37,19 +38,22 @@ def missing_library(credentials: list[dict]) -> tuple[str, str] | None:
     return None
 
 
+@dataclass
+class _Database:
+    """One database of a run: whoever holds ``changing`` changes it, and by what its certificate was looked at with, what was wrong with that."""
+
+    changing: threading.Lock = field(default_factory=threading.Lock)
+    looked: dict[tuple, str] = field(default_factory=dict)
+
+
 def work(credentials: list[dict], *, check: bool = False) -> dict[str, dict]:
     """Each ``{"account", "admin" or None, "ca": PEM text, "client": PEM text, "wanted": {slot: login or None}, "prove": [slots]}``.
 
     Service → ``{"changed": words, "proven": slots, "warnings": words, "error": ""}``. Without an admin nothing is changed, logins are tried.
     """
-    databases: dict[tuple, threading.Lock] = {_place(credential): threading.Lock() for credential in credentials}
-
-    def one(credential: dict) -> dict:
-        with databases[_place(credential)]:  # PostgreSQL refuses two that change the grants on one table at the same time
-            return _one(credential, check)
-
+    databases = {_place(credential): _Database() for credential in credentials}
     with ThreadPoolExecutor(THREADS) as threads:
-        done = threads.map(one, credentials)
+        done = threads.map(lambda credential: _one(credential, databases[_place(credential)], check), credentials)
         return {credential["account"]["service"]: found for credential, found in zip(credentials, done, strict=True)}
 
 
@@ -67,7 +71,7 @@ def _mistake(credential: dict) -> str:
     return f"slot {without[0]} cannot be tried: no login is given for it. Next: leave it out of prove" if without else ""
 
 
-def _one(credential: dict, check: bool) -> dict:
+def _one(credential: dict, database: _Database, check: bool) -> dict:
     found = {"changed": [], "proven": [], "warnings": [], "error": _mistake(credential)}
     if found["error"]:
         return found
@@ -78,14 +82,16 @@ def _one(credential: dict, check: bool) -> dict:
         ca.flush()
         os.fsync(ca.fileno())
         try:
-            _see_its_certificate(account, ca.name, client)
-            with _adapter(account["engine"]).Accounts(account, credential["admin"], ca.name, client) as accounts:
-                if credential["admin"] is not None:
-                    found["changed"] = accounts.ensure(credential["wanted"], check=check)
-                    found["warnings"] = accounts.warnings
-                for slot in credential["prove"] if not check else []:
-                    accounts.prove(slot, credential["wanted"][slot]["password"])
-                    found["proven"].append(slot)
+            accounts = _adapter(account["engine"]).Accounts(account, credential["admin"], ca.name, client)
+            with database.changing:  # PostgreSQL refuses two that change the grants on one table at the same time
+                _see_its_certificate(credential, database, ca.name, client)
+                with accounts:
+                    if credential["admin"] is not None:
+                        found["changed"] = accounts.ensure(credential["wanted"], check=check)
+                        found["warnings"] = accounts.warnings
+            for slot in credential["prove"] if not check else []:
+                accounts.prove(slot, credential["wanted"][slot]["password"])
+                found["proven"].append(slot)
         except AccountError as error:
             found["error"] = str(error)
         except Exception as error:  # whatever it is, the others go on; its text may quote a password
@@ -94,10 +100,14 @@ def _one(credential: dict, check: bool) -> dict:
     return found
 
 
-def _see_its_certificate(account: dict, ca: str, client: str) -> None:
+def _see_its_certificate(credential: dict, database: _Database, ca: str, client: str) -> None:
     """Before a driver, which would try for long and then not say why. A server that cannot be reached is left to the driver, which also waits."""
+    account = credential["account"]
     mode = _database_tls.mode_of(account["engine"], account["parameters"])
-    target = _database_tls.Target(account["engine"], account["host"], account["port"], ca, mode, client, account["database"])
-    verdict = _database_tls.look(target)
-    if verdict.refused:
-        raise AccountError(_database_tls.sentence(target, verdict))
+    by = (mode, credential["ca"], credential.get("client", ""))
+    if by not in database.looked:
+        target = _database_tls.Target(account["engine"], account["host"], account["port"], ca, mode, client, account["database"])
+        verdict = _database_tls.look(target)
+        database.looked[by] = _database_tls.sentence(target, verdict) if verdict.refused else ""
+    if wrong := database.looked[by]:
+        raise AccountError(wrong)
