@@ -59,6 +59,7 @@ molecule: venv ## real hosts: SCENARIO=name, default "default"
 
 chaos: venv ## kills at many moments, and on real hosts reboots and cut networks; takes long, not part of `make test`
 	@tests/postgresql/run
+	@tests/mongodb/run
 	@$(PYTEST) -q tests/chaos
 	@tests/molecule life
 	@tests/molecule fleet
