@@ -16,6 +16,7 @@ description:
   - Runs as an action plugin, which takes databases and files from the team's declaration, warns of connections that are weaker than verify-full and of
     certificates that end soon, and shows a table.
 author: the mcp.tenancy authors (@mcp-tenancy)
+extends_documentation_fragment: mcp.tenancy.attributes.only_reads
 options:
   databases:
     description: Whom to ask. The action plugin makes them from the declaration.
@@ -65,16 +66,6 @@ options:
     description: Tell what is refused in RV(databases) and do not fail.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    description: Only asks.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Changes nothing.
 """
 
 EXAMPLES = r"""

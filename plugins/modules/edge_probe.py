@@ -12,6 +12,7 @@ description:
   - Asks the edge of this host for its health, through its port and under the name that clients use, without asking a name server.
   - Certificates of an own CA or from an ACME server are got after the edge has started, so that the first answers may take a moment.
 author: the mcp.tenancy authors (@mcp-tenancy)
+extends_documentation_fragment: mcp.tenancy.attributes.only_reads
 options:
   name:
     description: The name that clients use.
@@ -37,16 +38,6 @@ options:
     description: Seconds to wait.
     type: float
     default: 60
-attributes:
-  check_mode:
-    support: full
-    description: Only asks.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Changes nothing.
 """
 
 EXAMPLES = r"""

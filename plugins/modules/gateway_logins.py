@@ -11,7 +11,9 @@ short_description: As which database login each service runs, seen through the g
 description:
   - Asks each service through the virtual server that clients use, and reads the login off the database's own answer.
 author: the mcp.tenancy authors (@mcp-tenancy)
-extends_documentation_fragment: mcp.tenancy.gateway
+extends_documentation_fragment:
+  - mcp.tenancy.gateway
+  - mcp.tenancy.attributes.only_reads
 options:
   services:
     description: Whom to ask. Each has C(service), C(engine), C(server) (name of the virtual server), C(gateway) (name of the registration) and C(database).
@@ -19,16 +21,6 @@ options:
     type: list
     elements: dict
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Only reads.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Only reads.
 """
 
 EXAMPLES = r"""

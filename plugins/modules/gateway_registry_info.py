@@ -13,7 +13,9 @@ description:
     M(mcp.tenancy.gateway_registry) marked it for. Lists of thousands are read page by page.
   - Stored credentials read back masked and are not returned, and of tokens there is nothing that could be used.
 author: the mcp.tenancy authors (@mcp-tenancy)
-extends_documentation_fragment: mcp.tenancy.gateway
+extends_documentation_fragment:
+  - mcp.tenancy.gateway
+  - mcp.tenancy.attributes.only_reads
 options:
   gather:
     description: What to list. Nothing else is asked for.
@@ -24,16 +26,6 @@ options:
   owner:
     description: Only users, roles, teams, gateways and servers with the mark of this owner; V(none) for those without any. Left out, all.
     type: str
-attributes:
-  check_mode:
-    support: full
-    description: Only reads.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Only reads.
 seealso:
   - module: mcp.tenancy.gateway_registry
 """

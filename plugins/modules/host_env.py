@@ -14,6 +14,7 @@ description:
   - Runs as an action plugin. Plaintexts are compared on the control node, so unchanged content is no change although every encryption differs.
   - The host's key is derived from the team's key and the host's name. A host's root can open its own projection and never the operator's file.
 author: the mcp.tenancy authors (@mcp-tenancy)
+extends_documentation_fragment: mcp.tenancy.attributes.shows_names
 options:
   path:
     description: Where the encrypted C(.env) lies on the host.
@@ -60,16 +61,6 @@ options:
     description: Set by the action plugin, C(true) when it means to write.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    description: Predicts without changing anything.
-  diff_mode:
-    support: full
-    description: Shows names, never values.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
 """
 
 EXAMPLES = r"""

@@ -11,6 +11,7 @@ short_description: What the gateway and the bridges of a host say of themselves
 description:
   - Asks each service on loopback whether it is ready; a bridge answers after a real question to its database.
 author: the mcp.tenancy authors (@mcp-tenancy)
+extends_documentation_fragment: mcp.tenancy.attributes.only_reads
 options:
   manifest:
     description: The host's manifest, C(etc/services.json) in the team's folder.
@@ -24,16 +25,6 @@ options:
     description: The team's C(MCP_BRIDGE_TOKEN); with it services of people tell whose logins are in use.
     type: str
     default: ""
-attributes:
-  check_mode:
-    support: full
-    description: Only reads.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Only reads.
 """
 
 EXAMPLES = r"""

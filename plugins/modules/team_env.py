@@ -13,17 +13,8 @@ description:
   - Runs on the control node only.
   - The declaration is read from the host's variables, so there are no options.
 author: the mcp.tenancy authors (@mcp-tenancy)
+extends_documentation_fragment: mcp.tenancy.attributes.shows_names
 options: {}
-attributes:
-  check_mode:
-    support: full
-    description: Predicts without changing anything.
-  diff_mode:
-    support: full
-    description: Shows names, never values.
-  idempotent:
-    support: full
-    description: A second run changes nothing.
 """
 
 EXAMPLES = r"""

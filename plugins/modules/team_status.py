@@ -12,6 +12,7 @@ description:
   - Compares the credentials' document with what the services say and shows a table for people, or JSON.
   - Runs on the control node only.
 author: the mcp.tenancy authors (@mcp-tenancy)
+extends_documentation_fragment: mcp.tenancy.attributes.only_reads
 options:
   stores:
     description: What hosts hold of the document, registered results of M(mcp.tenancy.credential_store).
@@ -35,16 +36,6 @@ options:
     type: str
     choices: [table, json]
     default: table
-attributes:
-  check_mode:
-    support: full
-    description: Only reads.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Only reads.
 """
 
 EXAMPLES = r"""

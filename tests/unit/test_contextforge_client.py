@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,8 @@ def test_a_user_who_cannot_be_deleted_is_deactivated(status: int, asked: list) -
 def test_every_module_that_reaches_a_gateway_is_in_the_action_group() -> None:
     repository = Path(__file__).resolve().parents[2]
     group = yaml.safe_load((repository / "meta/runtime.yml").read_text())["action_groups"]["gateway"]
-    reach = [path.stem for path in (repository / "plugins/modules").glob("*.py") if "extends_documentation_fragment: mcp.tenancy.gateway\n" in path.read_text()]
+    modules = (repository / "plugins/modules").glob("*.py")
+    reach = [path.stem for path in modules if re.search(r"^(extends_documentation_fragment:|  -) mcp\.tenancy\.gateway$", path.read_text(), re.MULTILINE)]
     assert sorted(group) == sorted(reach) and len(reach) >= 4
 
 
