@@ -93,7 +93,7 @@ class ActionModule(StoreAction):
             batch, left = names[: settings.batch], names[settings.batch :]
             # The first batch looks at every credential that is ours: what was changed behind our back is put right. A run for certain credentials needs
             # their databases only, and is to be over soon.
-            named = forced is not None and "all" not in forced
+            named = bool(forced) and "all" not in forced
             ours = [name for name, entry in entries.items() if entry["kind"] == "managed" and not skipped and not named]
             told = {"left": left, "looked_at": sorted({*batch, *ours})}
             if self._task.check_mode:

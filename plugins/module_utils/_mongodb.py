@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -21,11 +22,12 @@ from ansible_collections.mcp.tenancy.plugins.module_utils._accounts import REMED
 try:
     import pymongo
     import pymongo.errors
-    from pymongo.synchronous import monitor
 
     HAS_LIBRARY, IMPORT_ERROR = True, None
     # FAULT "exit": a process waits half a second for threads of clients that are closed, which sleep. They are daemons and have nothing left to do.
-    atexit.unregister(getattr(monitor, "_shutdown_resources", None))
+    # Where its handler is depends on the version; where it is not found, the wait stays.
+    for _name in ("pymongo.synchronous.monitor", "pymongo.monitor"):
+        atexit.unregister(getattr(sys.modules.get(_name), "_shutdown_resources", None))
 except ImportError:
     HAS_LIBRARY, IMPORT_ERROR = False, traceback.format_exc()
 

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import os
-import socket
+import secrets
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ import pymongo.errors
 import pytest
 
 from tests.integration.database_tls.authority import Authority
+from tests.integration.users_bridge import free_port, wait_for
 
-READY_SECONDS = 30
-ROOT = ("root", "the root's own password")
+ROOT = ("root", secrets.token_urlsafe(18))
 
 
 @dataclass
@@ -41,17 +40,14 @@ class Ferret:
         return True
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def ferret(tmp_path_factory) -> Iterator[Ferret]:
+    if "MCP_TEST_FERRETDB" not in os.environ:
+        pytest.skip("tests/mongodb/run builds FerretDB and says where it is")
     folder, authority = tmp_path_factory.mktemp("ferretdb"), Authority("FerretDB's CA")
     (folder / "ca.pem").write_text(authority.pem)
     authority.server().written(folder / "server.pem", folder / "server.key")
-    found = Ferret(_free_port(), folder / "ca.pem")
+    found = Ferret(free_port(), folder / "ca.pem")
     settings = {
         "HANDLER": "sqlite",
         "SQLITE_URL": f"file:{folder}/",
@@ -72,10 +68,8 @@ def ferret(tmp_path_factory) -> Iterator[Ferret]:
     with log.open("wb") as stream:
         process = subprocess.Popen([os.environ["MCP_TEST_FERRETDB"]], env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
     try:
-        end = time.monotonic() + READY_SECONDS
-        while not found.answers():
-            assert process.poll() is None and time.monotonic() < end, log.read_text()[-3000:]
-            time.sleep(0.05)
+        wait_for(lambda: process.poll() is not None or found.answers(), "FerretDB answers or ends")
+        assert process.poll() is None, log.read_text()[-3000:]
         yield found
     finally:
         process.terminate()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from mcp_bridge.users.credential import Credential
 from tests.integration.database_tls.authority import Authority
 from tests.mongodb.conftest import ROOT, Ferret
 
-READER, PASSWORD = "reader", "a password, é @:/%"
+READER, PASSWORD = "reader", f"{secrets.token_urlsafe(12)}, é @:/%"
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from ansible_collections.mcp.tenancy.plugins.module_utils import _account_batch, _accounts, _declaration, _postgresql
@@ -74,3 +77,13 @@ def test_what_nobody_thought_of_stops_no_other_and_is_told_without_its_text(monk
     found = _account_batch.work([{**given, "account": account(name="strange")}, {**given, "account": account()}])
     assert "RuntimeError at test_accounts.py" in found["strange"]["error"] and "hunter2" not in str(found)
     assert found["postgres-dev"]["error"] == "as it should be. Next: nothing"
+
+
+def test_a_process_that_had_mongodb_logins_does_not_wait_at_its_end_for_threads_that_sleep() -> None:
+    """The driver's handler would call this function of its own."""
+    adapter, tell = "ansible_collections.mcp.tenancy.plugins.module_utils._mongodb", "monitor._shutdown_executors = lambda: print('it waits')"
+    for first, says in (("pymongo", "it waits\n"), (adapter, "")):
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {first}\nfrom pymongo.synchronous import monitor\n{tell}"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == says, first
