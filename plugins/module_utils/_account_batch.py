@@ -43,7 +43,7 @@ class _Database:
     """One database of a run: whoever holds ``changing`` changes it, and by what its certificate was looked at with, what was wrong with that."""
 
     changing: threading.Lock = field(default_factory=threading.Lock)
-    looked: dict[tuple, str] = field(default_factory=dict)
+    looked: dict[tuple, str] = field(default_factory=dict, repr=False)  # a client's key is among what it was looked at with
 
 
 def work(credentials: list[dict], *, check: bool = False) -> dict[str, dict]:
